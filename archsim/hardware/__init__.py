@@ -1,0 +1,1 @@
+"""What the chip is: pure data, no clock, no torch."""

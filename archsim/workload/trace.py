@@ -1,0 +1,351 @@
+"""A network as data: a graph of operations with their weights, free of torch and of hardware.
+
+Tensors have the channel axis first: (C, H, W), (C, L) or (F,), without a batch axis.
+Every edge carries one of three kinds of number, known from the operation that produces it:
+
+* *binary*: -1 or +1 (from `Threshold` or `Sign`), or 0 where a `Dropout` has dropped it;
+* *integer*: a grid of `bits` bits times a scale (from `Quantize`);
+* *real*: everything else, computed in float32.
+
+A `Linear` or `Conv` takes binary or integer inputs; that is what can be put on a crossbar.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.errors import TraceError
+
+IntArray = npt.NDArray[np.signedinteger[Any]]
+FloatArray = npt.NDArray[np.float32]
+
+INPUT = "input"
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """Base of every operation. `kind` is its name in trace files."""
+
+    kind: ClassVar[str] = "op"
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A quantised weight tensor: real value = `scale` x `values`.
+
+    `values`: integers, shape (out, in / groups, *kernel). With `bits` = 1 they are -1 or +1; with more bits they
+    are odd integers in [-(2**bits - 1), 2**bits - 1], the grid that `bits` complementary cells (one for each
+    binary digit, each worth -1 or +1) can hold.
+    `scale`: float32, shape (out,) or (1,).
+    """
+
+    values: IntArray
+    bits: int
+    scale: FloatArray
+
+    def __post_init__(self) -> None:
+        peak = 2**self.bits - 1
+        if not np.all(np.isfinite(self.scale)):
+            raise TraceError("weight scale is not finite")
+        if self.values.size and (np.abs(self.values).max() > peak or np.any(self.values % 2 == 0)):
+            raise TraceError(f"{self.bits}-bit weights must be odd integers between -{peak} and {peak}")
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Op):
+    """Matrix-vector product; `weights.values` has shape (out, in). `bias`: float32 (out,) or None."""
+
+    kind: ClassVar[str] = "linear"
+    weights: Weights
+    bias: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Op):
+    """1-D or 2-D convolution with zero padding; a padded input contributes nothing (its word lines stay off)."""
+
+    kind: ClassVar[str] = "conv"
+    weights: Weights
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+    bias: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Threshold(Op):
+    """Batch-norm folded with sign: out = +1 where `direction` * (x - `level`) >= 0, else -1, per channel.
+
+    `level`: float32 (C,), may be +-inf for a channel that is constant. `direction`: int8 (C,), +1 or -1.
+    """
+
+    kind: ClassVar[str] = "threshold"
+    level: FloatArray
+    direction: npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Sign(Op):
+    """out = +1 where x >= 0, else -1."""
+
+    kind: ClassVar[str] = "sign"
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(Op):
+    """out = `scale` * x + `shift`, per channel, float32 (C,): a batch-norm or scale that is not folded."""
+
+    kind: ClassVar[str] = "affine"
+    scale: FloatArray
+    shift: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Activation(Op):
+    """An element-wise function: one of `FUNCTIONS`."""
+
+    kind: ClassVar[str] = "activation"
+    FUNCTIONS: ClassVar[tuple[str, ...]] = ("relu", "hardtanh", "tanh", "sigmoid")
+    function: str
+
+
+@dataclass(frozen=True, eq=False)
+class Quantize(Op):
+    """x -> clip(round_half_even(x / scale), low, high), the integer grid of a `bits`-bit input; value = scale x it.
+
+    Unsigned: [0, 2**bits - 1]; signed: two's complement [-2**(bits-1), 2**(bits-1) - 1].
+    """
+
+    kind: ClassVar[str] = "quantize"
+    bits: int
+    signed: bool
+    scale: float
+
+    @property
+    def low(self) -> int:
+        """The smallest integer of the grid."""
+        return -(2 ** (self.bits - 1)) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """The largest integer of the grid."""
+        return 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(Op):
+    """Maximum (`function` = "max") or mean ("avg") over windows, per channel; padding never wins and never counts."""
+
+    kind: ClassVar[str] = "pool"
+    function: str
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Flatten(Op):
+    """(C, H, W) -> (C*H*W,), channel-major."""
+
+    kind: ClassVar[str] = "flatten"
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Op):
+    """Sum of two or more inputs (a residual connection)."""
+
+    kind: ClassVar[str] = "add"
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax(Op):
+    """Softmax over the last axis."""
+
+    kind: ClassVar[str] = "softmax"
+
+
+@dataclass(frozen=True, eq=False)
+class Dropout(Op):
+    """Monte-Carlo dropout, fresh every pass: a dropped value becomes 0, a kept one is multiplied by `gain`.
+
+    `granularity`: "element" (SpinDrop: one bit for each activation) or "channel" (Spatial-SpinDrop: one bit for
+    each feature map; for a flat input each element is its own map unless `maps` says how many equal groups of
+    consecutive elements there are).
+    """
+
+    kind: ClassVar[str] = "dropout"
+    GRANULARITIES: ClassVar[tuple[str, ...]] = ("element", "channel")
+    p: float
+    granularity: str
+    gain: float = 1.0
+    maps: int | None = None
+
+
+OPS: dict[str, type[Op]] = {
+    c.kind: c
+    for c in (
+        Linear, Conv, Threshold, Sign, Affine, Activation, Quantize, Pool, Flatten, Add, Softmax, Dropout,
+    )
+}  # fmt: skip
+CROSSBAR_OPS = (Linear, Conv)
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operation of a network: its name (the torch module path), its inputs by name, its output shape."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A network: nodes in execution order. The last node is the output (class scores before softmax).
+
+    `meta` holds plain JSON data about where the trace comes from; it does not enter `content_hash`.
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    nodes: tuple[Node, ...]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def __getitem__(self, name: str) -> Node:
+        """Return the node of that name."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    @property
+    def output(self) -> Node:
+        """The node whose value is the network's answer."""
+        return self.nodes[-1]
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Return the output shape of a node, or of the network's input."""
+        return self.input_shape if name == INPUT else self[name].shape
+
+    def crossbar_nodes(self) -> Iterator[Node]:
+        """Yield the nodes whose weights go on crossbars."""
+        return (n for n in self.nodes if isinstance(n.op, CROSSBAR_OPS))
+
+    def stochastic_nodes(self) -> Iterator[Node]:
+        """Yield the nodes that draw random bits."""
+        return (n for n in self.nodes if isinstance(n.op, Dropout))
+
+    def varying(self) -> frozenset[str]:
+        """Return the names of the nodes whose value differs from pass to pass."""
+        out: set[str] = set()
+        for node in self.nodes:
+            if isinstance(node.op, Dropout) or any(i in out for i in node.inputs):
+                out.add(node.name)
+        return frozenset(out)
+
+    def consumers(self, name: str) -> tuple[Node, ...]:
+        """Return the nodes that read a node's output (or the network's input)."""
+        return tuple(n for n in self.nodes if name in n.inputs)
+
+    def content_hash(self) -> str:
+        """Return a hash of everything that affects an answer: shapes, graph, weights."""
+        digest = hashlib.sha256(repr((self.name, self.input_shape)).encode())
+        for node in self.nodes:
+            digest.update(repr((node.name, node.op.kind, node.inputs, node.shape)).encode())
+            for part in _leaves(node.op):
+                digest.update(part)
+        return digest.hexdigest()
+
+
+def _leaves(value: Any) -> Iterator[bytes]:
+    for f in fields(value):
+        item = getattr(value, f.name)
+        yield f.name.encode()
+        if isinstance(item, np.ndarray):
+            yield repr((item.dtype.str, item.shape)).encode() + np.ascontiguousarray(item).tobytes()
+        elif isinstance(item, Weights):
+            yield from _leaves(item)
+        else:
+            yield repr(item).encode()
+
+
+def check(trace: Trace) -> None:
+    """Refuse a graph that no simulation could run, naming the node.
+
+    Raises `TraceError` for an empty network, a name that repeats or is not defined, a value that is not finite,
+    a layer whose input is neither binary nor integer, a dropout rate outside [0, 1).
+    """
+    if not any(isinstance(n.op, CROSSBAR_OPS) for n in trace.nodes):
+        raise TraceError(f"network '{trace.name}' has no layer that can be placed on a crossbar")
+    known = {INPUT}
+    for node in trace.nodes:
+        where = f"network '{trace.name}', node '{node.name}'"
+        if node.name in known:
+            raise TraceError(f"{where}: the name is used twice")
+        missing = [i for i in node.inputs if i not in known]
+        if missing or not node.inputs:
+            raise TraceError(f"{where}: unknown input {missing}")
+        if any(d < 1 for d in node.shape):
+            raise TraceError(f"{where}: empty output, shape {node.shape}")
+        known.add(node.name)
+        _check_op(where, node.op)
+        if isinstance(node.op, CROSSBAR_OPS) and number_kind(trace, node.inputs[0]) == "real":
+            raise TraceError(
+                f"{where}: its input is real-valued; a crossbar needs a binary or quantised input"
+                " (put archsim.nn.Sign or archsim.nn.Quantize before it)"
+            )
+
+
+def _check_op(where: str, op: Op) -> None:
+    for f in fields(op):
+        item = getattr(op, f.name)
+        arrays = [item.scale] if isinstance(item, Weights) else [item]
+        for array in arrays:
+            is_level = isinstance(op, Threshold) and f.name == "level"
+            if isinstance(array, np.ndarray) and array.dtype.kind == "f":
+                bad = np.isnan(array).any() if is_level else not np.isfinite(array).all()
+                if bad:
+                    raise TraceError(f"{where}: '{f.name}' holds NaN or infinite values")
+    if isinstance(op, Dropout) and not (0 <= op.p < 1 and op.granularity in Dropout.GRANULARITIES):
+        raise TraceError(f"{where}: dropout rate must be in [0, 1), granularity one of {Dropout.GRANULARITIES}")
+
+
+def number_kind(trace: Trace, name: str) -> str:
+    """Return "binary", "integer" or "real": what kind of number an edge carries (see the module docstring)."""
+    while name != INPUT:
+        node = trace[name]
+        if isinstance(node.op, Threshold | Sign):
+            return "binary"
+        if isinstance(node.op, Quantize):
+            return "integer"
+        passes_through = isinstance(node.op, Flatten | Dropout) or (
+            isinstance(node.op, Pool) and node.op.function == "max"
+        )
+        if not passes_through:
+            return "real"
+        name = node.inputs[0]
+    return "real"
+
+
+def quantizer_of(trace: Trace, name: str) -> Quantize | None:
+    """Return the `Quantize` whose grid an integer edge uses, or None for other edges."""
+    while name != INPUT:
+        node = trace[name]
+        if isinstance(node.op, Quantize):
+            return node.op
+        if isinstance(node.op, Flatten | Dropout | Pool):
+            name = node.inputs[0]
+        else:
+            return None
+    return None
