@@ -1,0 +1,136 @@
+"""Binary layers: weights and activations of -1 and +1, trained through latent real weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function_unary
+
+
+class _SignSTE(torch.autograd.Function):
+    """Sign with sign(0) = +1; the gradient is that of hardtanh (straight-through, clipped at |x| <= 1)."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(x)
+        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        (x,) = ctx.saved_tensors
+        return grad * (x.abs() <= 1)
+
+
+def sign(x: Tensor) -> Tensor:
+    """Return -1 or +1, with sign(0) = +1.
+
+    The gradient is straight-through: that of hardtanh (Courbariaux et al., Binarized Neural Networks, 2016).
+    """
+    if has_torch_function_unary(x):  # lets torch.fx record a call of this function
+        return handle_torch_function(sign, (x,), x)  # type: ignore[no-any-return]
+    return _SignSTE.apply(x)  # type: ignore[no-any-return,no-untyped-call]
+
+
+class Sign(nn.Module):
+    """`sign` as a module: binarises activations."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return -1 or +1, same shape."""
+        return sign(x)
+
+
+def _standardise(latent: Tensor) -> Tensor:
+    """Return latent weights with mean 0 and deviation 1 in each output channel.
+
+    IR-Net's balanced, standardised weights (Qin et al., CVPR 2020). A bit then carries the most information, and
+    the clipped gradient never dies from weights that drift.
+    """
+    flat = latent.flatten(1)
+    shape = (-1,) + (1,) * (latent.dim() - 1)
+    mean, deviation = flat.mean(1).view(shape), flat.std(1, correction=0).view(shape)
+    return (latent - mean) / (deviation + 1e-5)
+
+
+class _Binary(nn.Module):
+    """Shared by the binary layers: a latent real `weight`, seen by the network as -1 or +1."""
+
+    weight: nn.Parameter
+    standardise: bool
+
+    def _make_weight(self, *shape: int) -> None:
+        self.weight = nn.Parameter(torch.empty(shape))
+        nn.init.normal_(self.weight, std=0.1)
+
+    def binary_weight(self) -> Tensor:
+        """Return the weights as the hardware holds them: -1 or +1, the shape of `weight`, with gradient."""
+        return sign(_standardise(self.weight) if self.standardise else self.weight)
+
+
+class BinaryLinear(_Binary):
+    """Matrix-vector product with binary weights and no bias; binary inputs give exact integer sums.
+
+    The latent `weight` has shape (out_features, in_features). `standardise` centres and scales it before the sign.
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, standardise: bool = True) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.standardise = in_features, out_features, standardise
+        self._make_weight(out_features, in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_features) to (N, out_features)."""
+        return F.linear(x, self.binary_weight())
+
+    def extra_repr(self) -> str:
+        """Show the sizes."""
+        return f"{self.in_features}, {self.out_features}"
+
+
+class _BinaryConv(_Binary):
+    rank: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        *,
+        standardise: bool = True,
+    ) -> None:
+        super().__init__()
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(f"groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = self._tuple(kernel_size)
+        self.stride, self.padding = self._tuple(stride), self._tuple(padding)
+        self.dilation, self.standardise = self._tuple(dilation), standardise
+        self._make_weight(out_channels, in_channels // groups, *self.kernel_size)
+
+    def _tuple(self, value: int | tuple[int, ...]) -> tuple[int, ...]:
+        return (value,) * self.rank if isinstance(value, int) else tuple(value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve; padding contributes nothing to a sum."""
+        convolve = (F.conv1d, F.conv2d)[self.rank - 1]
+        return convolve(x, self.binary_weight(), None, self.stride, self.padding, self.dilation, self.groups)  # type: ignore[operator, no-any-return]
+
+    def extra_repr(self) -> str:
+        """Show the sizes."""
+        return f"{self.in_channels}, {self.out_channels}, kernel={self.kernel_size}, padding={self.padding}"
+
+
+class BinaryConv1d(_BinaryConv):
+    """1-D convolution with binary weights, zero padding and no bias; latent weight (out, in / groups, K)."""
+
+    rank = 1
+
+
+class BinaryConv2d(_BinaryConv):
+    """2-D convolution with binary weights, zero padding and no bias; latent weight (out, in / groups, K, K)."""
+
+    rank = 2

@@ -1,0 +1,1 @@
+"""Networks that ship with archsim, in plain torch and `archsim.nn`."""
