@@ -1,0 +1,51 @@
+"""Configuration: strict YAML with one `base:`, frozen models with quantities, and messages that name the place."""
+
+from archsim.config.model import (
+    Area,
+    Bandwidth,
+    Capacitance,
+    Current,
+    Data,
+    Document,
+    Energy,
+    EnergyPerBit,
+    Frequency,
+    Length,
+    Model,
+    Power,
+    QuantityField,
+    Resistance,
+    Temperature,
+    Time,
+    Voltage,
+)
+from archsim.config.validation import content_hash, dump, json_schema, load, validate
+from archsim.config.yaml_file import merge, override, read_yaml
+
+__all__ = [
+    "Area",
+    "Bandwidth",
+    "Capacitance",
+    "Current",
+    "Data",
+    "Document",
+    "Energy",
+    "EnergyPerBit",
+    "Frequency",
+    "Length",
+    "Model",
+    "Power",
+    "QuantityField",
+    "Resistance",
+    "Temperature",
+    "Time",
+    "Voltage",
+    "content_hash",
+    "dump",
+    "json_schema",
+    "load",
+    "merge",
+    "override",
+    "read_yaml",
+    "validate",
+]

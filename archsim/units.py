@@ -1,0 +1,260 @@
+"""Physical quantities as text: `"0.41 pJ"` to an SI float and back, with the dimension checked.
+
+Units follow the SI brochure (9th edition); the binary prefixes Ki, Mi, Gi follow IEC 80000-13. The bit counts as a
+base unit, so that an energy and an energy per bit cannot be mistaken for each other. Values are computed with exact
+fractions and rounded once, hence `parse("0.35 pJ", "energy") == 0.35e-12`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+
+from archsim.errors import UnitError, nearest
+
+Powers = tuple[int, int, int, int, int, int]
+"""Exponents of kg, m, s, A, K and bit."""
+
+PURE: Powers = (0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit symbol: its factor to SI, its dimension, and which prefixes it takes."""
+
+    factor: Fraction
+    powers: Powers
+    prefixes: str = "decimal"  # decimal | binary (decimal as well) | none
+
+
+UNITS: Mapping[str, Unit] = MappingProxyType(
+    {
+        "J": Unit(Fraction(1), (1, 2, -2, 0, 0, 0)),
+        "W": Unit(Fraction(1), (1, 2, -3, 0, 0, 0)),
+        "V": Unit(Fraction(1), (1, 2, -3, -1, 0, 0)),
+        "A": Unit(Fraction(1), (0, 0, 0, 1, 0, 0)),
+        "ohm": Unit(Fraction(1), (1, 2, -3, -2, 0, 0)),
+        "F": Unit(Fraction(1), (-1, -2, 4, 2, 0, 0)),
+        "Hz": Unit(Fraction(1), (0, 0, -1, 0, 0, 0)),
+        "m": Unit(Fraction(1), (0, 1, 0, 0, 0, 0)),
+        "K": Unit(Fraction(1), (0, 0, 0, 0, 1, 0)),
+        "s": Unit(Fraction(1), (0, 0, 1, 0, 0, 0)),
+        "min": Unit(Fraction(60), (0, 0, 1, 0, 0, 0), "none"),
+        "h": Unit(Fraction(3600), (0, 0, 1, 0, 0, 0), "none"),
+        "day": Unit(Fraction(86_400), (0, 0, 1, 0, 0, 0), "none"),
+        "year": Unit(Fraction(31_557_600), (0, 0, 1, 0, 0, 0), "none"),  # Julian year, 365.25 days
+        "bit": Unit(Fraction(1), (0, 0, 0, 0, 0, 1), "binary"),
+        "b": Unit(Fraction(1), (0, 0, 0, 0, 0, 1), "binary"),
+        "B": Unit(Fraction(8), (0, 0, 0, 0, 0, 1), "binary"),
+        "%": Unit(Fraction(1, 100), PURE, "none"),
+    }
+)
+
+DECIMAL: Mapping[str, int] = MappingProxyType(
+    {"a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "c": -2, "": 0, "k": 3, "M": 6, "G": 9, "T": 12}
+)
+BINARY: Mapping[str, int] = MappingProxyType({"Ki": 2**10, "Mi": 2**20, "Gi": 2**30})
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A kind of quantity: the SI unit its values are stored in, and an example to show in messages."""
+
+    unit: str
+    example: str
+
+
+DIMENSIONS: Mapping[str, Dimension] = MappingProxyType(
+    {
+        "energy": Dimension("J", "1.5 pJ"),
+        "time": Dimension("s", "7.4 ns"),
+        "area": Dimension("m^2", "336 um^2"),
+        "power": Dimension("W", "20 mW"),
+        "length": Dimension("m", "40 nm"),
+        "voltage": Dimension("V", "0.9 V"),
+        "current": Dimension("A", "40 uA"),
+        "resistance": Dimension("ohm", "6 kohm"),
+        "capacitance": Dimension("F", "50 fF"),
+        "frequency": Dimension("Hz", "500 MHz"),
+        "temperature": Dimension("K", "300 K"),
+        "data": Dimension("bit", "4 KiB"),
+        "bandwidth": Dimension("bit/s", "12.8 GB/s"),
+        "energy_per_bit": Dimension("J/bit", "8 pJ/bit"),
+        "energy_per_length": Dimension("J/m", "0.25 pJ/mm"),
+        "energy_per_bit_length": Dimension("J/bit/m", "0.1 pJ/bit/mm"),
+        "time_per_length": Dimension("s/m", "0.57 ns/mm"),
+        "resistance_area": Dimension("ohm*m^2", "7.5 ohm*um^2"),
+        "resistance_per_length": Dimension("ohm/m", "7.6 ohm/um"),
+        "capacitance_per_length": Dimension("F/m", "0.2 fF/um"),
+        "power_per_area": Dimension("W/m^2", "0.1 nW/um^2"),
+        "power_per_data": Dimension("W/bit", "0.1 uW/KiB"),
+        "area_per_data": Dimension("m^2/bit", "3.3 um^2/bit"),
+        "magnetoelectric": Dimension("J/V/m", "60 fJ/V/m"),
+        "ratio": Dimension("", "20 %"),
+    }
+)
+
+_NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?")
+_FACTOR = re.compile(r"\s*([*/])?\s*([A-Za-z%]+)(?:\^(-?\d))?\s*")
+_SPELLINGS = str.maketrans({"µ": "u", "μ": "u", "Ω": "ohm", "·": "*", "²": "^2"})
+_LONGEST = 100
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A value in SI units with the exponents of its base units."""
+
+    value: float
+    powers: Powers
+
+
+def parse(text: str, dimension: str) -> float:
+    """Return the SI value of a quantity such as `"0.41 pJ"`, which must be of the named dimension.
+
+    Raises:
+        UnitError: no unit, an unknown unit, another dimension, or not a finite number.
+    """
+    wanted = dimension_named(dimension)
+    if not isinstance(text, str):
+        raise UnitError(f"expected {_describe(dimension)}, got {text!r} without a unit")
+    found = read(text)
+    if found.powers == _powers_of(wanted.unit):
+        return found.value
+    got = f"'{text}' without a unit" if found.powers == PURE and "%" not in text else f"'{text}'"
+    raise UnitError(f"expected {_describe(dimension)}, got {got}")
+
+
+def read(text: str) -> Quantity:
+    """Return the SI value and the dimension of any quantity.
+
+    Raises:
+        UnitError: the text is not a finite number followed by known units.
+    """
+    plain = text.strip().translate(_SPELLINGS)
+    number = _NUMBER.match(plain)
+    if number is None or len(plain) > _LONGEST:
+        raise UnitError(f"'{_shorten(text)}' is not a number with a unit, like '1.5 pJ'")
+    factor, powers = _read_unit(plain[number.end() :], text)
+    try:
+        value = float(Fraction(number.group()) * factor)
+    except OverflowError:
+        raise UnitError(f"'{text}' is too large") from None
+    return Quantity(value, powers)
+
+
+def dimension_of(text: str) -> str:
+    """Return the name of the dimension of a quantity; UnitError where archsim has no name for it."""
+    powers = read(text).powers
+    for name, dimension in DIMENSIONS.items():
+        if _powers_of(dimension.unit) == powers:
+            return name
+    raise UnitError(f"'{text}' is of no dimension that archsim uses ({', '.join(DIMENSIONS)})")
+
+
+def dimension_named(name: str) -> Dimension:
+    """Return a dimension by its name; UnitError with the nearest name where there is none."""
+    if name not in DIMENSIONS:
+        raise UnitError(f"unknown dimension '{name}'{nearest(name, DIMENSIONS)}")
+    return DIMENSIONS[name]
+
+
+def picoseconds(seconds: float) -> int:
+    """Return a duration as the nearest whole number of picoseconds, the clock of the simulation.
+
+    Raises:
+        UnitError: negative, not a number, or longer than a day.
+    """
+    if not 0 <= seconds <= _DAY_S:  # also false for NaN
+        raise UnitError(f"a duration must lie between 0 s and one day, got {seconds} s")
+    return round(Fraction(seconds) * 10**12)
+
+
+def show(value: float, unit: str, digits: int = 3) -> str:
+    """Return a value in SI `unit` for people, with an engineering prefix: `show(1.234e-6, "J") == "1.23 uJ"`."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g} {unit}".strip()
+    rounded = float(f"{value:.{digits - 1}e}")  # first round, then choose the prefix: 999.96 uJ is 1 mJ
+    shown = _display_unit(abs(rounded), unit)
+    scaled = float(Fraction(repr(rounded)) / _read_unit(shown, shown)[0])
+    number = f"{scaled:.0f}" if 10**digits <= abs(scaled) < 1e6 else f"{scaled:.{digits}g}"
+    return f"{number} {shown}".strip()
+
+
+def write(value: float, dimension: str) -> str:
+    """Return the text that `parse` reads back as exactly `value`, in a fitting unit where that loses nothing."""
+    unit = dimension_named(dimension).unit
+    if value and math.isfinite(value):
+        shown = _display_unit(abs(value), unit)
+        scaled = float(Fraction(repr(float(value))) / _read_unit(shown, shown)[0])
+        text = f"{scaled!r}".removesuffix(".0") + f" {shown}".rstrip()
+        if parse(text, dimension) == value:
+            return text
+    return f"{float(value)!r} {unit}".strip()
+
+
+def _read_unit(text: str, whole: str) -> tuple[Fraction, Powers]:
+    """Return factor and dimension of a product of units such as `pJ/bit/mm`; empty text is a pure number."""
+    factor, powers, position = Fraction(1), PURE, 0
+    while position < len(text):
+        match = _FACTOR.match(text, position)
+        if match is None or (match[1] is None) == (position > 0) or (match[1] == "*" and position == 0):
+            raise UnitError(f"cannot read the unit in '{_shorten(whole)}'; write it like 'pJ/bit' or 'um^2'")
+        exponent = int(match[3] or 1) * (-1 if match[1] == "/" else 1)
+        scale, unit_powers = _symbol(match[2], whole)
+        factor *= scale**exponent
+        a, b, c, d, e, f = (old + exponent * new for old, new in zip(powers, unit_powers, strict=True))
+        powers = (a, b, c, d, e, f)
+        position = match.end()
+    return factor, powers
+
+
+def _symbol(symbol: str, whole: str) -> tuple[Fraction, Powers]:
+    """Return factor and dimension of one unit symbol with its prefix."""
+    if symbol in UNITS:
+        return UNITS[symbol].factor, UNITS[symbol].powers
+    for prefix, size in BINARY.items():
+        unit = UNITS.get(symbol.removeprefix(prefix))
+        if symbol.startswith(prefix) and unit and unit.prefixes == "binary":
+            return unit.factor * size, unit.powers
+    unit = UNITS.get(symbol[1:])
+    if unit and symbol[0] in DECIMAL and unit.prefixes != "none":
+        return unit.factor * Fraction(10) ** DECIMAL[symbol[0]], unit.powers
+    raise UnitError(f"unknown unit '{symbol}' in '{_shorten(whole)}'{nearest(symbol, _known_symbols())}")
+
+
+def _known_symbols() -> list[str]:
+    prefixed = [p + u for u, unit in UNITS.items() if unit.prefixes != "none" for p in DECIMAL]
+    return [*UNITS, *prefixed, *(p + u for p in BINARY for u in ("bit", "B"))]
+
+
+def _powers_of(unit: str) -> Powers:
+    return _read_unit(unit, unit)[1]
+
+
+def _display_unit(magnitude: float, unit: str) -> str:
+    """Return the unit to show a magnitude in: SI with a prefix, or for compound units that of the example."""
+    if unit == "bit" and magnitude % 8192 == 0:
+        return "KiB"
+    if unit in ("", "K"):
+        return unit
+    if re.search(r"[*/]", unit):
+        examples = (d.example.partition(" ")[2] for d in DIMENSIONS.values() if d.unit == unit)
+        return next(examples, unit)
+    prefixes = [p for p, exponent in DECIMAL.items() if p != "c" and (exponent <= 0 or unit[0] not in "sm")]
+    scales = {p: _read_unit(p + unit, unit)[0] for p in prefixes}  # the prefix is squared in um^2
+    return next((p for p in reversed(prefixes) if scales[p] <= Fraction(repr(magnitude))), prefixes[0]) + unit
+
+
+def _describe(dimension: str) -> str:
+    kind = DIMENSIONS[dimension]
+    unit = f" in {kind.unit}" if kind.unit else ""
+    return f"a quantity of {dimension.replace('_', ' ')}{unit}, like '{kind.example}'"
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
