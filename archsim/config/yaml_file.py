@@ -171,7 +171,8 @@ class _Builder:
         if event.tag is not None:
             self._fail(event, f"the tag '{event.tag}' is not allowed; configurations are plain data")
         if isinstance(event, yaml.ScalarEvent):
-            value = _scalar(event.value) if event.style is None else event.value
+            unquoted = event.implicit[0]
+            value = _scalar(event.value) if unquoted else event.value
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(events, depth)
         else:

@@ -1,0 +1,310 @@
+"""The component library: every number that a chip may cost, with unit, plausible range, grade and source.
+
+A library is a tree of entries such as
+
+    peripheral:
+      sense_amp:
+        energy: {value: 6 fJ, range: [1.6 fJ, 15 fJ], grade: DERIVED, source: [neurosim_run]}
+
+and an entry is asked for by its path, `library.figure("peripheral.sense_amp.energy", "energy")`. A plain number has
+no unit and says in `unit:` what it counts. A group may hold a `formula:` beside the constants of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import Field, model_validator
+
+from archsim import units
+from archsim.config import Area, Document, Length, Model, Temperature, Time, Voltage, read_yaml, validate
+from archsim.errors import ConfigError, UnitError, nearest
+from archsim.hardware.component import Figure
+
+M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+
+Grade = Literal["READ", "RERUN", "DERIVED", "RECALLED", "ASSUMED"]
+Amount = float | str
+Count = Literal["ratio", "probability", "count", "cycles", "levels", "kT", "F^2", "dwell times", "exponent"]
+Factor = Annotated[float, Field(gt=0)]
+Span = tuple[float, float]
+
+
+class Entry(Model):
+    """One number of the library.
+
+    `range` is the published or plausible spread, for sweeps and intervals; it is not a standard deviation.
+    """
+
+    value: Amount = Field(description="quantity with its unit, or a plain number that `unit` explains")
+    range: tuple[Amount, Amount]
+    unit: Count | None = Field(None, description="what a plain number counts; kT is taken at 300 K")
+    per: str = Field("", description="what it is spent on each time, where the unit does not say so")
+    grade: Grade
+    source: tuple[str, ...] = Field(min_length=1)
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Entry:
+        try:
+            kinds = {_dimension(amount) for amount in (self.value, *self.range)}
+            low, value, high = (_si(amount) for amount in (self.range[0], self.value, self.range[1]))
+        except UnitError as error:
+            raise ValueError(str(error)) from None
+        if len(kinds) > 1:
+            raise ValueError(f"value and range are of different kinds: {', '.join(sorted(kinds))}")
+        if not low <= value <= high:
+            raise ValueError(f"the value {self.value} lies outside its range [{self.range[0]}, {self.range[1]}]")
+        if (self.unit is None) == all(isinstance(amount, float | int) for amount in (self.value, *self.range)):
+            raise ValueError("a plain number needs `unit:` (what it counts), and a quantity has its unit in the text")
+        return self
+
+    @property
+    def dimension(self) -> str:
+        """The name of its dimension; plain numbers are of dimension `ratio`."""
+        return _dimension(self.value)
+
+    def figure(self) -> Figure:
+        """Return the entry in SI units."""
+        low, high = (_si(amount) for amount in self.range)
+        note = "; ".join(part for part in (f"per {self.per}" if self.per else "", self.note) if part)
+        return Figure(_si(self.value), low, high, self.grade, self.source, note)
+
+
+class Formula(Model):
+    """A closed form that the constants beside it belong to, and where it holds."""
+
+    text: str
+    validity: dict[str, tuple[Amount, Amount]] = Field({}, description="variable -> lowest and highest value")
+    note: str = ""
+
+    def limits(self, variable: str) -> Span:
+        """Return the lowest and highest SI value of a variable for which the formula was made."""
+        low, high = self.validity[variable]
+        return _si(low), _si(high)
+
+    @model_validator(mode="after")
+    def _limits_are_quantities(self) -> Formula:
+        try:
+            wrong = [name for name in self.validity if not self.limits(name)[0] <= self.limits(name)[1]]
+        except UnitError as error:
+            raise ValueError(str(error)) from None
+        if wrong:
+            raise ValueError(f"validity of {', '.join(wrong)}: the lower end is above the upper end")
+        return self
+
+
+class Corner(Model):
+    """Factors on the nominal energy and latency of the analog compute-in-memory parts, and on SRAM leakage."""
+
+    cim_energy: Factor
+    cim_latency: Factor
+    sram_leakage: Factor
+    grade: Grade
+    source: tuple[str, ...] = Field(min_length=1)
+    note: str = ""
+
+
+class Macro(Model):
+    """A published compute-in-memory macro, to compare results with; 1 MAC counts as 2 operations."""
+
+    kind: Literal[
+        "silicon_analog", "silicon_analog_resistance_sum", "silicon_analog_current", "silicon_near_memory",
+        "silicon_digital", "simulated",
+    ]  # fmt: skip
+    node: Length
+    array: str = ""
+    rows_used: int | None = Field(None, gt=0)
+    adc_bits: int | None = Field(None, gt=0)
+    supply: Voltage | None = None
+    precision: str = Field("", description="bits of inputs, weights and outputs, as published")
+    read_time: tuple[Time, Time] | None = None
+    tops_per_watt: tuple[Factor, Factor]
+    tops_per_watt_grade: Grade
+    tops_per_mm2: Factor | None = None
+    accuracy: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field({})
+    grade: Grade
+    source: tuple[str, ...] = Field(min_length=1)
+
+
+class Technology(Model):
+    """The process that every entry is stated for."""
+
+    node: Length
+    supply: Voltage
+    temperature: Temperature
+    feature_area: Area = Field(description="F^2, the unit of cell areas")
+
+
+class _File(Document):
+    """The file as it is written; the sections of entries are read apart."""
+
+    SCHEMA: ClassVar[str] = "archsim/components@1"
+    description: str = ""
+    technology: Technology
+    sources: dict[str, str]
+    corners: dict[str, Corner]
+    published_macros: dict[str, Macro] = Field({})
+
+
+SECTIONS = ("devices", "rng", "peripheral", "digital", "memory", "interconnect", "scaling", "models")
+
+
+@dataclass(frozen=True)
+class Library:
+    """A checked component library."""
+
+    name: str
+    description: str
+    technology: Technology
+    sources: Mapping[str, str]
+    entries: Mapping[str, Entry]
+    formulas: Mapping[str, Formula]
+    corners: Mapping[str, Corner]
+    published_macros: Mapping[str, Macro]
+
+    def figure(self, path: str, dimension: str) -> Figure:
+        """Return the entry at a path in SI units.
+
+        Raises:
+            ConfigError: no such entry (names the nearest), or it is of another dimension.
+        """
+        if path not in self.entries:
+            raise ConfigError(f"{self.name}: no entry '{path}'{nearest(path, self._near(path))}")
+        entry = self.entries[path]
+        if entry.dimension != dimension:
+            wanted = f"'{dimension}' (like '{units.dimension_named(dimension).example}')"
+            raise UnitError(f"{self.name}: {path}: expected dimension {wanted}, got '{entry.value}'")
+        return self._figures[path]
+
+    def number(self, path: str) -> Figure:
+        """Return a dimensionless entry; errors as for `figure`."""
+        return self.figure(path, "ratio")
+
+    def formula(self, path: str) -> Formula:
+        """Return the closed form of a group, such as `models.sram`; ConfigError where there is none."""
+        return _pick(self.formulas, path, f"{self.name}: no formula")
+
+    def corner(self, name: str) -> Corner:
+        """Return a corner by name; ConfigError with the nearest name where there is none."""
+        return _pick(self.corners, name, f"{self.name}: no corner")
+
+    def source(self, key: str) -> str:
+        """Return the citation behind a source key; ConfigError with the nearest key where there is none."""
+        return _pick(self.sources, key, f"{self.name}: no source")
+
+    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+        """Iterate over (path, entry) in the order of the file."""
+        return iter(self.entries.items())
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @cached_property
+    def _figures(self) -> Mapping[str, Figure]:
+        return {path: entry.figure() for path, entry in self.entries.items()}
+
+    def _near(self, path: str) -> list[str]:
+        """Return the entries of the deepest group that exists on the path, all of them where none does."""
+        group = path
+        while "." in group:
+            group = group.rpartition(".")[0]
+            if members := [known for known in self.entries if known.startswith(group + ".")]:
+                return members
+        return list(self.entries)
+
+
+def load_library(path: Path | str) -> Library:
+    """Return the component library in a YAML file.
+
+    Raises:
+        ConfigError: every problem of the file at once: malformed entries, values outside their range, negative
+            costs, unknown sources.
+    """
+    data = read_yaml(path)
+    where = str(path)
+    trees = {section: data.pop(section) for section in SECTIONS if section in data}
+    problems: list[str] = []
+    file = _collect(problems, _File, data, where)
+    entries: dict[str, Entry] = {}
+    formulas: dict[str, Formula] = {}
+    for section, tree in trees.items():
+        for place, node in _leaves(section, tree):
+            if place.endswith(".formula"):
+                if formula := _collect(problems, Formula, node, f"{where}: {place}"):
+                    formulas[place.removesuffix(".formula")] = formula
+            elif entry := _collect(problems, Entry, node, f"{where}: {place}"):
+                entries[place] = entry
+    if file is not None:
+        problems += _unknown_sources(file, entries, where)
+    problems += [f"{where}: {place}: must not be negative" for place, e in entries.items() if _is_negative(place, e)]
+    if problems or file is None:
+        raise ConfigError(problems)
+    return Library(
+        name=Path(path).name,
+        description=file.description,
+        technology=file.technology,
+        sources=MappingProxyType(file.sources),
+        entries=MappingProxyType(entries),
+        formulas=MappingProxyType(formulas),
+        corners=MappingProxyType(file.corners),
+        published_macros=MappingProxyType(file.published_macros),
+    )
+
+
+def check_library(path: Path | str) -> None:
+    """Read a library for its problems alone: ConfigError carries all of them."""
+    load_library(path)
+
+
+def _leaves(place: str, node: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the place of each entry and formula of a tree; what is neither is left to their validation."""
+    if not isinstance(node, Mapping) or "value" in node or place.endswith(".formula"):
+        yield place, node
+        return
+    for key, child in node.items():
+        yield from _leaves(f"{place}.{key}", child)
+
+
+def _collect(problems: list[str], model_type: type[M], data: Any, where: str) -> M | None:
+    """Return the model, or add what is wrong with the data to the problems."""
+    try:
+        return validate(model_type, data, where)
+    except ConfigError as error:
+        problems += error.problems
+        return None
+
+
+def _unknown_sources(file: _File, entries: Mapping[str, Entry], where: str) -> Iterator[str]:
+    cited: dict[str, tuple[str, ...]] = {place: entry.source for place, entry in entries.items()}
+    cited |= {f"corners.{name}": corner.source for name, corner in file.corners.items()}
+    cited |= {f"published_macros.{name}": macro.source for name, macro in file.published_macros.items()}
+    for place, keys in cited.items():
+        for key in keys:
+            if key not in file.sources:
+                yield f"{where}: {place}.source: unknown source '{key}'{nearest(key, file.sources)}"
+
+
+def _is_negative(place: str, entry: Entry) -> bool:
+    """Tell whether a cost is below zero; only constants of a fitted formula may be."""
+    return not place.startswith("models.") and min(_si(entry.value), _si(entry.range[0])) < 0
+
+
+def _pick(known: Mapping[str, T], key: str, what: str) -> T:
+    if key not in known:
+        raise ConfigError(f"{what} '{key}'{nearest(key, known)}")
+    return known[key]
+
+
+def _dimension(amount: Amount) -> str:
+    return units.dimension_of(amount) if isinstance(amount, str) else "ratio"
+
+
+def _si(amount: Amount) -> float:
+    return units.read(amount).value if isinstance(amount, str) else float(amount)
