@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,7 +21,7 @@ class _SignSTE(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         (x,) = ctx.saved_tensors
-        return grad * (x.abs() <= 1)
+        return grad * (x.abs() <= 1)  # type: ignore[no-any-return]
 
 
 def sign(x: Tensor) -> Tensor:
@@ -28,8 +30,8 @@ def sign(x: Tensor) -> Tensor:
     The gradient is straight-through: that of hardtanh (Courbariaux et al., Binarized Neural Networks, 2016).
     """
     if has_torch_function_unary(x):  # lets torch.fx record a call of this function
-        return handle_torch_function(sign, (x,), x)  # type: ignore[no-any-return]
-    return _SignSTE.apply(x)  # type: ignore[no-any-return,no-untyped-call]
+        return handle_torch_function(sign, (x,), x)
+    return _SignSTE.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class Sign(nn.Module):
@@ -116,8 +118,8 @@ class _BinaryConv(_Binary):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve; padding contributes nothing to a sum."""
-        convolve = (F.conv1d, F.conv2d)[self.rank - 1]
-        return convolve(x, self.binary_weight(), None, self.stride, self.padding, self.dilation, self.groups)  # type: ignore[operator, no-any-return]
+        convolve: Any = (F.conv1d, F.conv2d)[self.rank - 1]
+        return convolve(x, self.binary_weight(), None, self.stride, self.padding, self.dilation, self.groups)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         """Show the sizes."""

@@ -90,6 +90,11 @@ class _AlwaysOn(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+def always_on() -> TorchFunctionMode:
+    """Return a context in which every torch dropout drops, whatever the mode of its module."""
+    return _AlwaysOn()
+
+
 class _Masked(TorchFunctionMode):
     """Gives functional dropouts outside any dropout module their mask; those are called F.dropout, F.dropout@2, ..."""
 
@@ -158,10 +163,10 @@ def monte_carlo(model: nn.Module, x: Tensor, passes: int, *, seed: int | None = 
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        with torch.random.fork_rng(enabled=seed is not None), torch.no_grad(), _AlwaysOn():
+        with torch.random.fork_rng(enabled=seed is not None), torch.no_grad(), always_on():
             if seed is not None:
                 torch.manual_seed(seed)
-            chunks = x.split(batch)
+            chunks = torch.split(x, batch)
             return torch.stack([torch.cat([model(chunk) for chunk in chunks]) for _ in range(passes)])
     finally:
         for module, training in modes.items():
