@@ -150,9 +150,8 @@ def read(text: str) -> Quantity:
 def dimension_of(text: str) -> str:
     """Return the name of the dimension of a quantity; UnitError where archsim has no name for it."""
     powers = read(text).powers
-    for name, dimension in DIMENSIONS.items():
-        if _powers_of(dimension.unit) == powers:
-            return name
+    if powers in _NAMES:
+        return _NAMES[powers]
     raise UnitError(f"'{text}' is of no dimension that archsim uses ({', '.join(DIMENSIONS)})")
 
 
@@ -258,3 +257,6 @@ def _describe(dimension: str) -> str:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+
+
+_NAMES: Mapping[Powers, str] = MappingProxyType({_powers_of(d.unit): name for name, d in DIMENSIONS.items()})
