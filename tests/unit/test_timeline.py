@@ -203,6 +203,7 @@ NAMED = [
     [
         ([a_slice(0, 5000), a_slice(4000, 5000)], r"event 3: slice 'x' .* starts at 4000 ps, before 5000 ps"),
         ([a_slice(5000, 1000), a_slice(0, 1000)], "before 6000 ps"),
+        ([a_slice(0, 1400, 0.0, 0.001), a_slice(1300, 1000, 0.001, 0.001)], "at 1300 ps, before 1400 ps"),
         ([a_slice(0, 1400, 0.0, 0.0014), a_slice(1400, 2000, 0.001, 0.002)], "event 3: slice"),
         ([a_slice(0, 5000, dur=0.006)], "shown as 0.0 to 0.006 us"),
         ([a_slice(5000, -1000)], "starts at 5000 ps"),
