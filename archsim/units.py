@@ -24,40 +24,43 @@ PURE: Powers = (0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit symbol: its factor to SI, its dimension, and which prefixes it takes."""
+    """A unit symbol: its factor to SI and its dimension."""
 
     factor: Fraction
     powers: Powers
-    prefixes: str = "decimal"  # decimal | binary (decimal as well) | none
 
 
-UNITS: Mapping[str, Unit] = MappingProxyType(
-    {
-        "J": Unit(Fraction(1), (1, 2, -2, 0, 0, 0)),
-        "W": Unit(Fraction(1), (1, 2, -3, 0, 0, 0)),
-        "V": Unit(Fraction(1), (1, 2, -3, -1, 0, 0)),
-        "A": Unit(Fraction(1), (0, 0, 0, 1, 0, 0)),
-        "ohm": Unit(Fraction(1), (1, 2, -3, -2, 0, 0)),
-        "F": Unit(Fraction(1), (-1, -2, 4, 2, 0, 0)),
-        "Hz": Unit(Fraction(1), (0, 0, -1, 0, 0, 0)),
-        "m": Unit(Fraction(1), (0, 1, 0, 0, 0, 0)),
-        "K": Unit(Fraction(1), (0, 0, 0, 0, 1, 0)),
-        "s": Unit(Fraction(1), (0, 0, 1, 0, 0, 0)),
-        "min": Unit(Fraction(60), (0, 0, 1, 0, 0, 0), "none"),
-        "h": Unit(Fraction(3600), (0, 0, 1, 0, 0, 0), "none"),
-        "day": Unit(Fraction(86_400), (0, 0, 1, 0, 0, 0), "none"),
-        "year": Unit(Fraction(31_557_600), (0, 0, 1, 0, 0, 0), "none"),  # Julian year, 365.25 days
-        "bit": Unit(Fraction(1), (0, 0, 0, 0, 0, 1), "binary"),
-        "b": Unit(Fraction(1), (0, 0, 0, 0, 0, 1), "binary"),
-        "B": Unit(Fraction(8), (0, 0, 0, 0, 0, 1), "binary"),
-        "%": Unit(Fraction(1, 100), PURE, "none"),
+def _all_units() -> Mapping[str, Unit]:
+    """Return every unit that can be written, with and without prefix."""
+    decimal = {"a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "c": -2, "k": 3, "M": 6, "G": 9, "T": 12}
+    binary = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+    with_prefix: dict[str, Powers] = {
+        "J": (1, 2, -2, 0, 0, 0),
+        "W": (1, 2, -3, 0, 0, 0),
+        "V": (1, 2, -3, -1, 0, 0),
+        "A": (0, 0, 0, 1, 0, 0),
+        "ohm": (1, 2, -3, -2, 0, 0),
+        "F": (-1, -2, 4, 2, 0, 0),
+        "Hz": (0, 0, -1, 0, 0, 0),
+        "m": (0, 1, 0, 0, 0, 0),
+        "s": (0, 0, 1, 0, 0, 0),
+        "K": (0, 0, 0, 0, 1, 0),
     }
-)
+    data: Powers = (0, 0, 0, 0, 0, 1)
+    units = {"": Unit(Fraction(1), PURE), "%": Unit(Fraction(1, 100), PURE)}
+    for symbol, powers in with_prefix.items():
+        units[symbol] = Unit(Fraction(1), powers)
+        units |= {p + symbol: Unit(Fraction(10) ** e, powers) for p, e in decimal.items()}
+    for symbol, bits in (("bit", 1), ("b", 1), ("B", 8)):
+        units[symbol] = Unit(Fraction(bits), data)
+        units |= {p + symbol: Unit(Fraction(10) ** e * bits, data) for p, e in decimal.items() if e > 0}
+        units |= {p + symbol: Unit(Fraction(size * bits), data) for p, size in binary.items()}
+    for symbol, seconds in (("min", 60), ("h", 3600), ("day", 86_400), ("year", 31_557_600)):  # Julian year
+        units[symbol] = Unit(Fraction(seconds), with_prefix["s"])
+    return MappingProxyType(units)
 
-DECIMAL: Mapping[str, int] = MappingProxyType(
-    {"a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "c": -2, "": 0, "k": 3, "M": 6, "G": 9, "T": 12}
-)
-BINARY: Mapping[str, int] = MappingProxyType({"Ki": 2**10, "Mi": 2**20, "Gi": 2**30})
+
+UNITS = _all_units()
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ DIMENSIONS: Mapping[str, Dimension] = MappingProxyType(
     }
 )
 
-_NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?")
-_FACTOR = re.compile(r"\s*([*/])?\s*([A-Za-z%]+)(?:\^(-?\d))?\s*")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
+_FACTOR = re.compile(r"\s*([*/])?\s*([A-Za-z%]+)(?:\^(-?[0-9]))?\s*")
 _SPELLINGS = str.maketrans({"µ": "u", "μ": "u", "Ω": "ohm", "·": "*", "²": "^2"})
 _LONGEST = 100
 _DAY_S = 86_400
@@ -147,12 +150,11 @@ def read(text: str) -> Quantity:
     return Quantity(value, powers)
 
 
-def dimension_of(text: str) -> str:
+def dimension_of(quantity: Quantity) -> str:
     """Return the name of the dimension of a quantity; UnitError where archsim has no name for it."""
-    powers = read(text).powers
-    if powers in _NAMES:
-        return _NAMES[powers]
-    raise UnitError(f"'{text}' is of no dimension that archsim uses ({', '.join(DIMENSIONS)})")
+    if quantity.powers in _NAMES:
+        return _NAMES[quantity.powers]
+    raise UnitError(f"of no dimension that archsim uses ({', '.join(DIMENSIONS)})")
 
 
 def dimension_named(name: str) -> Dimension:
@@ -201,34 +203,17 @@ def _read_unit(text: str, whole: str) -> tuple[Fraction, Powers]:
     factor, powers, position = Fraction(1), PURE, 0
     while position < len(text):
         match = _FACTOR.match(text, position)
-        if match is None or (match[1] is None) == (position > 0) or (match[1] == "*" and position == 0):
+        if match is None or (match[1] is None) == (position > 0):
             raise UnitError(f"cannot read the unit in '{_shorten(whole)}'; write it like 'pJ/bit' or 'um^2'")
         exponent = int(match[3] or 1) * (-1 if match[1] == "/" else 1)
-        scale, unit_powers = _symbol(match[2], whole)
-        factor *= scale**exponent
-        a, b, c, d, e, f = (old + exponent * new for old, new in zip(powers, unit_powers, strict=True))
+        unit = UNITS.get(match[2])
+        if unit is None:
+            raise UnitError(f"unknown unit '{match[2]}' in '{_shorten(whole)}'{nearest(match[2], UNITS)}")
+        factor *= unit.factor**exponent
+        a, b, c, d, e, f = (old + exponent * new for old, new in zip(powers, unit.powers, strict=True))
         powers = (a, b, c, d, e, f)
         position = match.end()
     return factor, powers
-
-
-def _symbol(symbol: str, whole: str) -> tuple[Fraction, Powers]:
-    """Return factor and dimension of one unit symbol with its prefix."""
-    if symbol in UNITS:
-        return UNITS[symbol].factor, UNITS[symbol].powers
-    for prefix, size in BINARY.items():
-        unit = UNITS.get(symbol.removeprefix(prefix))
-        if symbol.startswith(prefix) and unit and unit.prefixes == "binary":
-            return unit.factor * size, unit.powers
-    unit = UNITS.get(symbol[1:])
-    if unit and symbol[0] in DECIMAL and unit.prefixes != "none":
-        return unit.factor * Fraction(10) ** DECIMAL[symbol[0]], unit.powers
-    raise UnitError(f"unknown unit '{symbol}' in '{_shorten(whole)}'{nearest(symbol, _known_symbols())}")
-
-
-def _known_symbols() -> list[str]:
-    prefixed = [p + u for u, unit in UNITS.items() if unit.prefixes != "none" for p in DECIMAL]
-    return [*UNITS, *prefixed, *(p + u for p in BINARY for u in ("bit", "B"))]
 
 
 def _powers_of(unit: str) -> Powers:
@@ -244,9 +229,12 @@ def _display_unit(magnitude: float, unit: str) -> str:
     if re.search(r"[*/]", unit):
         examples = (d.example.partition(" ")[2] for d in DIMENSIONS.values() if d.unit == unit)
         return next(examples, unit)
-    prefixes = [p for p, exponent in DECIMAL.items() if p != "c" and (exponent <= 0 or unit[0] not in "sm")]
-    scales = {p: _read_unit(p + unit, unit)[0] for p in prefixes}  # the prefix is squared in um^2
-    return next((p for p in reversed(prefixes) if scales[p] <= Fraction(repr(magnitude))), prefixes[0]) + unit
+    symbol = unit.partition("^")[0]
+    usual = "afpnum" if symbol in ("s", "m") else "afpnumkMGT"
+    prefixes = [p for p in ("", *usual) if p + symbol in UNITS]
+    scales = sorted((_read_unit(p + unit, unit)[0], p + unit) for p in prefixes)  # the prefix is squared in um^2
+    fitting = [shown for scale, shown in scales if scale <= Fraction(repr(magnitude))]
+    return fitting[-1] if fitting else scales[0][1]
 
 
 def _describe(dimension: str) -> str:

@@ -34,29 +34,30 @@ class Entry(Model):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Entry:
+        amounts = (self.range[0], self.value, self.range[1])
         try:
-            kinds = {dimension_of(amount) for amount in (self.value, *self.range)}
-            low, value, high = (si(amount) for amount in (self.range[0], self.value, self.range[1]))
+            low, value, high = (quantity(amount) for amount in amounts)
+            kinds = {units.dimension_of(read) for read in (low, value, high)}
         except UnitError as error:
             raise ValueError(str(error)) from None
         if len(kinds) > 1:
             raise ValueError(f"value and range are of different kinds: {', '.join(sorted(kinds))}")
-        if not low <= value <= high:
+        if not low.value <= value.value <= high.value:
             raise ValueError(f"the value {self.value} lies outside its range [{self.range[0]}, {self.range[1]}]")
-        if (self.unit is None) == all(isinstance(amount, float | int) for amount in (self.value, *self.range)):
+        if (self.unit is None) != all(isinstance(amount, str) for amount in amounts):
             raise ValueError("a plain number needs `unit:` (what it counts), and a quantity has its unit in the text")
         return self
 
     @property
     def dimension(self) -> str:
         """The name of its dimension; plain numbers are of dimension `ratio`."""
-        return dimension_of(self.value)
+        return units.dimension_of(quantity(self.value))
 
     def figure(self) -> Figure:
         """Return the entry in SI units."""
-        low, high = (si(amount) for amount in self.range)
+        low, value, high = (quantity(amount).value for amount in (self.range[0], self.value, self.range[1]))
         note = "; ".join(part for part in (f"per {self.per}" if self.per else "", self.note) if part)
-        return Figure(si(self.value), low, high, self.grade, self.source, note)
+        return Figure(value, low, high, self.grade, self.source, note)
 
 
 class Formula(Model):
@@ -69,7 +70,7 @@ class Formula(Model):
     def limits(self, variable: str) -> Span:
         """Return the lowest and highest SI value of a variable for which the formula was made."""
         low, high = self.validity[variable]
-        return si(low), si(high)
+        return quantity(low).value, quantity(high).value
 
     @model_validator(mode="after")
     def _limits_are_quantities(self) -> Formula:
@@ -124,11 +125,6 @@ class Technology(Model):
     feature_area: Area = Field(description="F^2, the unit of cell areas")
 
 
-def dimension_of(amount: Amount) -> str:
-    """Return the name of the dimension of an amount; plain numbers are of dimension `ratio`."""
-    return units.dimension_of(amount) if isinstance(amount, str) else "ratio"
-
-
-def si(amount: Amount) -> float:
-    """Return an amount in SI units."""
-    return units.read(amount).value if isinstance(amount, str) else float(amount)
+def quantity(amount: Amount) -> units.Quantity:
+    """Return an amount in SI units; UnitError where its text is no quantity."""
+    return units.read(amount) if isinstance(amount, str) else units.Quantity(float(amount), units.PURE)

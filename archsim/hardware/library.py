@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
@@ -25,7 +24,7 @@ from archsim import units
 from archsim.config import Document, Model, read_yaml, validate
 from archsim.errors import ConfigError, UnitError, nearest
 from archsim.hardware.component import Figure
-from archsim.hardware.entry import Corner, Entry, Formula, Macro, Technology, si
+from archsim.hardware.entry import Corner, Entry, Formula, Macro, Technology, quantity
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -70,7 +69,7 @@ class Library:
         if entry.dimension != dimension:
             wanted = f"'{dimension}' (like '{units.dimension_named(dimension).example}')"
             raise UnitError(f"{self.name}: {path}: expected dimension {wanted}, got '{entry.value}'")
-        return self._figures[path]
+        return entry.figure()
 
     def number(self, path: str) -> Figure:
         """Return a dimensionless entry; errors as for `figure`."""
@@ -95,18 +94,14 @@ class Library:
     def __len__(self) -> int:
         return len(self.entries)
 
-    @cached_property
-    def _figures(self) -> Mapping[str, Figure]:
-        return {path: entry.figure() for path, entry in self.entries.items()}
-
     def _near(self, path: str) -> list[str]:
-        """Return the entries of the deepest group that exists on the path, all of them where none does."""
+        """Return the entries of the deepest group that exists on the path, or the sections where none does."""
         group = path
         while "." in group:
             group = group.rpartition(".")[0]
             if members := [known for known in self.entries if known.startswith(group + ".")]:
                 return members
-        return list(self.entries)
+        return sorted({known.partition(".")[0] for known in self.entries})
 
 
 def load_library(path: Path | str) -> Library:
@@ -182,7 +177,7 @@ def _unknown_sources(file: _File, entries: Mapping[str, Entry], where: str) -> I
 
 def _is_negative(place: str, entry: Entry) -> bool:
     """Tell whether a cost is below zero; only constants of a fitted formula may be."""
-    return not place.startswith("models.") and min(si(entry.value), si(entry.range[0])) < 0
+    return not place.startswith("models.") and quantity(entry.range[0]).value < 0
 
 
 def _pick(known: Mapping[str, T], key: str, what: str) -> T:
