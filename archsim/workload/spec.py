@@ -1,0 +1,125 @@
+"""What a workload file says: which network, trained how, on which data, evaluated with how many passes. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from archsim.config import Document, Model, load
+from archsim.errors import ConfigError, DataError
+from archsim.workload.data import DATASETS, ImageSet, load_dataset
+
+Positive = Annotated[int, Field(ge=1)]
+Argument = bool | int | float | str | list[int] | list[float] | list[str]
+
+
+class DatasetChoice(Model):
+    """Which images the network is evaluated on."""
+
+    name: Literal["digits", "mnist", "cifar10"]
+    split: Literal["train", "test"] = "test"
+    preprocessing: Literal["unit", "centred"] = Field("unit", description="pixels in [0, 1], or in [-1, 1]")
+
+
+class QuantizationChoice(Model):
+    """How the layers of a plain torch network become multi-bit ones."""
+
+    weight_bits: int = Field(4, ge=1, le=8)
+    input_bits: int = Field(4, ge=1, le=8)
+    calibration_images: Positive = Field(256, description="training images from which the scales are chosen")
+
+
+class Training(Model):
+    """How the checkpoint is made: Adam with a cosine schedule on the cross-entropy."""
+
+    epochs: Positive
+    batch_size: Positive = 64
+    learning_rate: float = Field(5e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    seed: int = 0
+    images: Positive | None = Field(None, description="train on the first so many images only")
+
+
+class Trained(Model):
+    """What was measured when the committed checkpoint was made."""
+
+    epochs: Positive
+    seconds: float = Field(gt=0, description="wall time, one thread")
+    accuracy: float = Field(ge=0, le=1, description="on the test images, mean of the passes' softmax")
+    passes: Positive
+    images: Positive = Field(description="test images evaluated")
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    note: str = ""
+
+
+class WorkloadConfig(Document):
+    """A workload file: a network, its checkpoint, its data, and how it is evaluated."""
+
+    SCHEMA: ClassVar[str] = "archsim/workload@1"
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    description: str
+    model: str = Field(
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description="module:class, found beside this file, in a folder above it, or among installed packages",
+    )
+    arguments: dict[str, Argument] = Field(default_factory=dict, description="keyword arguments of the class")
+    checkpoint: str = Field(description="safetensors file, relative to this file")
+    dataset: DatasetChoice
+    quantization: QuantizationChoice | None = Field(None, description="for networks of plain torch layers")
+    passes: Positive = Field(20, description="Monte-Carlo passes of each image")
+    images: Positive = Field(1000, description="test images evaluated by default")
+    training: Training
+    trained: Trained | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A workload file that has been read, and where it lies."""
+
+    config: WorkloadConfig
+    path: Path
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the trained weights are."""
+        return self.path.parent / self.config.checkpoint
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one image, (C, H, W)."""
+        return DATASETS[self.config.dataset.name].shape
+
+    def data(self, count: int | None = None, *, split: str | None = None) -> ImageSet:
+        """Return images of the workload's data set, prepared as its network wants them; see `load_dataset`."""
+        choice = self.config.dataset
+        return load_dataset(choice.name, split or choice.split, count=count, centred=choice.preprocessing == "centred")
+
+    def model_file(self) -> Path:
+        """Return the Python file that defines the network.
+
+        Raises `ConfigError` when there is none beside the workload file, in a folder above, or installed.
+        """
+        module = self.config.model.partition(":")[0]
+        relative = Path(*module.split("."))
+        installed = Path(__file__).resolve().parents[2]  # the folder that holds the packages archsim and workloads
+        for folder in (*self.path.resolve().parents, installed):
+            for candidate in (folder / relative.with_suffix(".py"), folder / relative / "__init__.py"):
+                if candidate.is_file():
+                    return candidate
+        raise ConfigError(
+            f"{self.path}: model: there is no '{relative.with_suffix('.py')}' beside this file or in a folder above it"
+        )
+
+    def require_checkpoint(self) -> Path:
+        """Return the checkpoint's path; `DataError` that says how to make one where it is missing."""
+        if not self.checkpoint_path.is_file():
+            raise DataError(f"{self.path}: no checkpoint {self.checkpoint_path}; make one: archsim train {self.path}")
+        return self.checkpoint_path
+
+
+def load_workload(path: Path | str, overrides: tuple[str, ...] = ()) -> Workload:
+    """Read a workload file, with `path.to.key=value` overrides; `ConfigError` holds every problem in it."""
+    return Workload(load(WorkloadConfig, path, overrides), Path(path))
