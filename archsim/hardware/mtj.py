@@ -122,7 +122,8 @@ def logistic_switching_probability(voltage: Real, *, middle: Real, steepness: fl
     beta V50 = 55 for STT at 10 ns (DERIVED from Nature Communications s41467-025-66864-9 Fig. 1), 38 for SOT at
     0.75 ns (READ, vgsot-sim 0.1.1). Without temperature: good only near where it was fitted.
     """
-    probability: Real = 1 / (1 + np.exp(-steepness * (voltage / middle - 1)))
+    against: Real = np.exp(-steepness * (voltage / middle - 1))
+    probability: Real = 1 / (1 + against)
     return probability
 
 

@@ -1,0 +1,143 @@
+"""`costs:` of a part: figures that an architecture states itself, in place of those of the component library."""
+
+from __future__ import annotations
+
+from typing import Generic, Literal, Self, TypeVar
+
+from pydantic import model_validator
+
+from archsim.config import Area, Energy, Model, Power, Time
+from archsim.hardware.component import Figure
+
+Q = TypeVar("Q", bound=float)
+
+Grade = Literal["READ", "RERUN", "DERIVED", "RECALLED", "ASSUMED"]
+
+
+class Quote(Model, Generic[Q]):
+    """A quantity with its plausible range, its grade and the library's keys of its sources."""
+
+    value: Q
+    range: tuple[Q, Q] | None = None
+    grade: Grade = "ASSUMED"
+    source: tuple[str, ...] = ("none",)
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _value_in_range(self) -> Self:
+        low, high = self.range or (self.value, self.value)
+        if not low <= self.value <= high:
+            raise ValueError("value must lie inside its range, and the range be [low, high]")
+        return self
+
+
+def quoted(quote: float | Quote[float]) -> Figure:
+    """Return what an architecture states as a figure."""
+    if isinstance(quote, Quote):
+        low, high = quote.range or (quote.value, quote.value)
+        return Figure(quote.value, low, high, quote.grade, quote.source, quote.note)
+    return Figure(quote, quote, quote, "ASSUMED", ("none",), "stated by the architecture")
+
+
+class ActionCosts(Model):
+    """What one action costs; a figure that is not given comes from the component library."""
+
+    energy: Energy | Quote[Energy] | None = None
+    latency: Time | Quote[Time] | None = None
+
+
+_ACTION = ActionCosts()
+
+
+class Costs(Model):
+    """Area and leakage of one instance; subclasses add the part's actions."""
+
+    area: Area | Quote[Area] | None = None
+    leakage: Power | Quote[Power] | None = None
+
+
+class ReadWriteCosts(Costs):
+    """Costs of a memory."""
+
+    read: ActionCosts = _ACTION
+    write: ActionCosts = _ACTION
+
+
+class DriveCosts(Costs):
+    """Costs of a word-line driver."""
+
+    drive: ActionCosts = _ACTION
+
+
+class SelectCosts(Costs):
+    """Costs of a column multiplexer."""
+
+    select: ActionCosts = _ACTION
+
+
+class SampleCosts(Costs):
+    """Costs of a sample-and-hold circuit."""
+
+    sample: ActionCosts = _ACTION
+
+
+class ConvertCosts(Costs):
+    """Costs of a converter."""
+
+    convert: ActionCosts = _ACTION
+
+
+class DecodeCosts(Costs):
+    """Costs of a row decoder."""
+
+    decode: ActionCosts = _ACTION
+
+
+class ComputeCosts(Costs):
+    """Costs of a parity tree."""
+
+    compute: ActionCosts = _ACTION
+
+
+class ApplyCosts(Costs):
+    """Costs of an element-wise unit."""
+
+    apply: ActionCosts = _ACTION
+
+
+class AddCosts(Costs):
+    """Costs of an adder."""
+
+    add: ActionCosts = _ACTION
+
+
+class PoolCosts(Costs):
+    """Costs of a pooling unit."""
+
+    compare: ActionCosts = _ACTION
+    add: ActionCosts = _ACTION
+
+
+class AveragerCosts(Costs):
+    """Costs of the Monte-Carlo averager."""
+
+    accumulate: ActionCosts = _ACTION
+    finish: ActionCosts = _ACTION
+
+
+class TransferCosts(Costs):
+    """Costs of one tile pitch of a link."""
+
+    transfer: ActionCosts = _ACTION
+
+
+class HopCosts(Costs):
+    """Costs of a router."""
+
+    hop: ActionCosts = _ACTION
+
+
+class DrawCosts(Costs):
+    """Costs of a random-bit module."""
+
+    draw: ActionCosts = _ACTION
