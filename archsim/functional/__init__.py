@@ -1,0 +1,13 @@
+"""The functional pass: what a network answers when its layers are computed on the arrays of a chip."""
+
+from __future__ import annotations
+
+from archsim.functional.activity import FunctionalRun, LayerActivity
+from archsim.functional.compute import compute
+from archsim.functional.encoding import LOSSLESS, Converter, LayerEncoding, ideal_encodings
+from archsim.functional.randomness import dropout_mask
+
+__all__ = [
+    "LOSSLESS", "Converter", "FunctionalRun", "LayerActivity", "LayerEncoding", "compute", "dropout_mask",
+    "ideal_encodings",
+]  # fmt: skip

@@ -1,0 +1,201 @@
+"""Runs a whole trace, node by node, in chunks of images and passes that fit a memory budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.errors import TraceError
+from archsim.functional import digital
+from archsim.functional.activity import FunctionalRun, LayerActivity
+from archsim.functional.dropout import drop
+from archsim.functional.encoding import LayerEncoding
+from archsim.functional.layer import Layer, compile_layer, run_layer
+from archsim.functional.randomness import bits_per_evaluation
+from archsim.functional.values import Value, as_reals, from_channels_first, layout, repeat
+from archsim.kernels.constants import COLUMN_BLOCK
+from archsim.workload.trace import (
+    INPUT, Activation, Add, Affine, Conv, Dropout, Flatten, Linear, Node, Pool, Quantize, Sign, Softmax, Threshold,
+    Trace,
+)  # fmt: skip
+
+Ints = npt.NDArray[np.int64]
+Images = npt.NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A trace ready to run: its layers compiled, its nodes split into those before and after the first random bit."""
+
+    trace: Trace
+    layers: Mapping[str, Layer]
+
+    @cached_property
+    def steady(self) -> tuple[Node, ...]:
+        """The nodes whose value is the same in every pass."""
+        return tuple(n for n in self.trace.nodes if n.name not in self.trace.varying())
+
+    @cached_property
+    def varying(self) -> tuple[Node, ...]:
+        """The nodes whose value differs from pass to pass."""
+        return tuple(n for n in self.trace.nodes if n.name in self.trace.varying())
+
+
+def compile_trace(trace: Trace, encodings: Mapping[str, LayerEncoding]) -> Program:
+    """Compile every crossbar layer; `encodings` must have been checked."""
+    if len(trace.output.shape) != 1:
+        raise TraceError(f"node '{trace.output.name}': the output must be a vector of scores, not {trace.output.shape}")
+    return Program(
+        trace,
+        {
+            n.name: compile_layer(n, encodings[n.name], trace.shape_of(n.inputs[0]))
+            for n in trace.crossbar_nodes()
+        },
+    )
+
+
+class Books:
+    """Adds up the activity of the layers and the random bits of the dropouts, chunk by chunk."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.layers = {n.name: LayerActivity() for n in trace.crossbar_nodes()}
+        self.bits = {n.name: 0 for n in trace.stochastic_nodes()}
+        self._feeding = {name: _feeding(trace, name) for name in self.layers}
+
+    def closed(self) -> dict[str, LayerActivity]:
+        """Return the layers' activity with the bits that the dropouts before them drew."""
+        return {
+            name: replace(activity, bits_drawn=sum(self.bits[d] for d in self._feeding[name]))
+            for name, activity in self.layers.items()
+        }
+
+
+def _feeding(trace: Trace, name: str) -> list[str]:
+    """Return the dropouts between a layer and what computes its input."""
+    found: list[str] = []
+    at = trace[name].inputs[0]
+    while at != INPUT and isinstance(trace[at].op, Flatten | Pool | Dropout):
+        if isinstance(trace[at].op, Dropout):
+            found.append(at)
+        at = trace[at].inputs[0]
+    return found
+
+
+def execute(
+    program: Program, images: Images, passes: int, seed: int, first_image: int, max_bytes: int,
+    progress: Progress | None,
+) -> FunctionalRun:  # fmt: skip
+    """Run all images and passes."""
+    books = Books(program.trace)
+    logits = np.empty((passes, len(images), program.trace.output.shape[0]), np.float32)
+    image_step, pass_step = _chunk(program, passes, max_bytes)
+    for a in range(0, len(images), image_step):
+        inputs = from_channels_first(images[a : a + image_step])
+        index = first_image + np.arange(a, a + len(inputs))
+        start = _run_steady(program, inputs, books)
+        for t in range(0, passes, pass_step):
+            index_of_pass = np.arange(t, min(t + pass_step, passes))
+            out = _run_varying(program, start, seed, index, index_of_pass, books)
+            logits[t : t + len(index_of_pass), a : a + len(inputs)] = out.swapaxes(0, 1)
+            if progress is not None:
+                progress(a * passes + len(inputs) * int(index_of_pass[-1] + 1), len(images) * passes)
+    return FunctionalRun(logits, books.closed(), books.bits)
+
+
+def _run_steady(program: Program, inputs: Images, books: Books) -> dict[str, Value]:
+    values: dict[str, Value] = {INPUT: inputs}
+    needed = {i for n in program.varying for i in n.inputs} | {program.trace.output.name}
+    for node, dead in _with_last_uses(program.steady):
+        values[node.name] = _run_node(program, node, [values[i] for i in node.inputs], books)
+        for name in dead - needed:
+            values.pop(name, None)
+    return values
+
+
+def _run_varying(
+    program: Program, start: Mapping[str, Value], seed: int, images: Ints, passes: Ints, books: Books
+) -> npt.NDArray[np.float32]:
+    """Return the logits (images, passes, classes) of a chunk; `start`: the values that do not vary."""
+    image_of, pass_of = images.repeat(len(passes)), np.tile(passes, len(images))
+    values: dict[str, Value] = {}
+    for node, dead in _with_last_uses(program.varying):
+        inputs = [values[i] if i in values else repeat(start[i], len(passes)) for i in node.inputs]
+        if isinstance(node.op, Dropout):
+            values[node.name] = drop(node, inputs[0], seed, image_of, pass_of)
+            books.bits[node.name] += len(image_of) * bits_per_evaluation(node)
+        else:
+            values[node.name] = _run_node(program, node, inputs, books)
+        for name in dead:
+            values.pop(name, None)
+    output = program.trace.output.name
+    last = values[output] if output in values else repeat(start[output], len(passes))
+    return as_reals(last).astype(np.float32).reshape(len(images), len(passes), -1)
+
+
+def _run_node(program: Program, node: Node, inputs: list[Value], books: Books) -> Value:
+    op, value = node.op, inputs[0]
+    match op:
+        case Linear() | Conv():
+            out, activity = run_layer(program.layers[node.name], value)
+            books.layers[node.name] += activity
+            return out
+        case Threshold() | Sign():
+            return digital.threshold(op, value)
+        case Quantize():
+            return digital.quantize(op, value)
+        case Affine():
+            return digital.affine(op, value)
+        case Activation():
+            return digital.activation(op, value)
+        case Pool():
+            return digital.pool(node, value)
+        case Flatten():
+            return digital.flatten(value)
+        case Add():
+            return digital.add(inputs)
+        case Softmax():
+            return digital.softmax(node, value)
+    raise TraceError(f"node '{node.name}': the operation '{op.kind}' cannot be computed")
+
+
+def _with_last_uses(nodes: tuple[Node, ...]) -> Iterator[tuple[Node, set[str]]]:
+    """Yield each node with the names that no later one of these nodes reads."""
+    for i, node in enumerate(nodes):
+        later = {name for n in nodes[i + 1 :] for name in n.inputs}
+        yield node, set(node.inputs) - later
+
+
+def _chunk(program: Program, passes: int, max_bytes: int) -> tuple[int, int]:
+    """Return how many images and passes to compute at once within the memory budget, by estimate."""
+    steady = _peak_bytes(program.trace, program.steady)
+    varying = _peak_bytes(program.trace, program.varying)
+    at_once = max(1, min(passes, max_bytes // max(varying, 1)))
+    return max(1, max_bytes // (max(steady, 1) + varying * at_once)), at_once
+
+
+def _peak_bytes(trace: Trace, nodes: tuple[Node, ...]) -> int:
+    """Estimate the bytes that one sample needs at the worst moment: live values, and twice the value being made."""
+    live: dict[str, int] = {}
+    peak = 0
+    for node, dead in _with_last_uses(nodes):
+        for name in node.inputs:
+            live.setdefault(name, _bytes_of(trace.shape_of(name)))
+        live[node.name] = _bytes_of(node.shape)
+        peak = max(peak, sum(live.values()) + live[node.name])
+        for name in dead:
+            live.pop(name, None)
+    return peak
+
+
+def _bytes_of(shape: tuple[int, ...]) -> int:
+    height, width, channels = layout(shape)
+    return 4 * height * width * -(-channels // COLUMN_BLOCK) * COLUMN_BLOCK
+
+
+__all__: list[Any] = ["Program", "compile_trace", "execute"]

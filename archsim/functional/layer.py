@@ -1,0 +1,246 @@
+"""Runs one crossbar layer: compiles its weights into lanes once, then multiplies packed inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.errors import MappingError, TraceError
+from archsim.functional.activity import LayerActivity
+from archsim.functional.encoding import MAX_COUNT, LayerEncoding, weight_rows
+from archsim.functional.values import Grid, Reals, Signs, Value, Words, layout
+from archsim.kernels import crossbar, packing
+from archsim.kernels.constants import words_for
+from archsim.kernels.lanes import LanePlan, pack_weights, plan_lanes
+from archsim.workload.trace import Conv, Linear, Node
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The geometry of a layer as a 2-D convolution; sizes are (vertical, horizontal)."""
+
+    size: tuple[int, int]
+    out: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    parts: int
+
+    @property
+    def taps(self) -> Ints:
+        """Where each kernel position reads, relative to the first: (positions, 2)."""
+        return np.array([(y * self.dilation[0], x * self.dilation[1]) for y, x in np.ndindex(*self.kernel)])
+
+    def coverage(self) -> Ints:
+        """Return how often each input pixel is read by one evaluation: (height, width)."""
+        axes = []
+        for n, out, k, s, p, d in zip(
+            self.size, self.out, self.kernel, self.stride, self.padding, self.dilation, strict=True
+        ):
+            reads = np.arange(out)[:, None] * s - p + np.arange(k) * d
+            axes.append(np.bincount(reads[(reads >= 0) & (reads < n)], minlength=n))
+        return np.outer(*axes)
+
+
+def window_of(node: Node, input_shape: tuple[int, ...]) -> Window:
+    """Return a layer's geometry. Raises `TraceError` where the shapes of node, weights and input disagree."""
+    op = node.op
+    height, width, channels = layout(input_shape)
+    out = layout(node.shape)[:2]
+
+    def pair(values: tuple[int, ...], default: int) -> tuple[int, int]:
+        vertical, horizontal = (default, default, *values)[-2:]
+        return vertical, horizontal
+
+    if isinstance(op, Linear):
+        window = Window((height, width), out, (1, 1), (1, 1), (0, 0), (1, 1), 1)
+    else:
+        assert isinstance(op, Conv)
+        kernel = pair(op.weights.values.shape[2:], 1)
+        window = Window((height, width), out, kernel, pair(op.stride, 1), pair(op.padding, 0), pair(op.dilation, 1),
+                        op.groups)  # fmt: skip
+    fits = isinstance(op, Linear) == (len(input_shape) == 1) and all(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1 == o
+        for n, o, k, s, p, d in zip(
+            window.size, out, window.kernel, window.stride, window.padding, window.dilation, strict=True
+        )
+    )
+    values = op.weights.values
+    if not fits or values.shape[1] * window.parts != channels or len(values) != node.shape[0]:
+        raise TraceError(
+            f"node '{node.name}': input {input_shape}, weights {values.shape} and output {node.shape} do not fit"
+        )
+    return window
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A crossbar layer ready to run. `plans` and `weights`: for each part of a grouped convolution."""
+
+    node: Node
+    encoding: LayerEncoding
+    window: Window
+    plans: tuple[LanePlan, ...]
+    weights: tuple[Words, ...]
+    sections: Ints
+    bound: int
+
+    @property
+    def cells(self) -> int:
+        """Cells (complementary pairs) that hold one weight."""
+        return self.op.weights.bits // self.encoding.slices_per_cell
+
+    @property
+    def op(self) -> Linear | Conv:
+        """The operation."""
+        assert isinstance(self.node.op, Linear | Conv)
+        return self.node.op
+
+
+def compile_layer(node: Node, encoding: LayerEncoding, input_shape: tuple[int, ...]) -> Layer:
+    """Prepare a layer. `input_shape`: of one sample, channels first."""
+    op = node.op
+    assert isinstance(op, Linear | Conv)
+    window = window_of(node, input_shape)
+    peak = 2**encoding.slices_per_cell - 1
+    groups = _merged(encoding, weight_rows(node), peak)
+    codes = np.array([_largest_code(len(g), encoding, peak) for g in groups])
+    values = op.weights.values.reshape(len(op.weights.values), -1)
+    columns = len(values) // window.parts
+    inputs = op.weights.values.shape[1]
+    positions = window.kernel[0] * window.kernel[1]
+    plans = tuple(plan_lanes(groups, positions, part * inputs) for part in range(window.parts))
+    weights = tuple(
+        pack_weights(values[i * columns : (i + 1) * columns], op.weights.bits, plan) for i, plan in enumerate(plans)
+    )
+    step = encoding.converter.lsb_log2
+    bound = int(((codes << step + 1) + peak).sum()) * (2**op.weights.bits - 1) // peak
+    return Layer(node, encoding, window, plans, weights, _sections(codes), bound)
+
+
+def _merged(encoding: LayerEncoding, rows: int, peak: int) -> tuple[Ints, ...]:
+    """Return the groups; if they are read exactly, where they are cut does not matter, and few are faster."""
+    if not encoding.converter.is_lossless(max(len(g) for g in encoding.groups), peak):
+        return encoding.groups
+    every = np.arange(rows)
+    return tuple(np.array_split(every, -(-rows * peak // (MAX_COUNT // 2))))
+
+
+def _largest_code(rows: int, encoding: LayerEncoding, peak: int) -> int:
+    step = encoding.converter.lsb_log2
+    reach = (peak * ((rows + 1) // 2) >> step) + 1
+    return min(reach, max(encoding.converter.high, -encoding.converter.low))
+
+
+def _sections(codes: Ints) -> Ints:
+    """Cut groups into stretches whose codes add up to 16 bits."""
+    starts, total = [0], 0
+    for i, code in enumerate(codes):
+        if total + code > MAX_COUNT:
+            starts.append(i)
+            total = 0
+        total += int(code)
+    return np.array([*starts, len(codes)])
+
+
+def run_layer(layer: Layer, value: Value) -> tuple[Reals, LayerActivity]:
+    """Apply a layer to its input. Returns its output and what it did (`bits_drawn` apart)."""
+    node, op, window = layer.node, layer.op, layer.window
+    if isinstance(value, np.ndarray):
+        raise TraceError(f"node '{node.name}': its input is real-valued; a crossbar needs bits or quantised integers")
+    planes = list(_planes(value))
+    samples = len(planes[0][0])
+    bound = layer.bound * sum(abs(weight) for *_, weight in planes)
+    if bound >= 2**31 - 1:
+        raise MappingError(f"layer '{node.name}': its sums need more than 32 bits")
+    out = np.zeros((samples * window.out[0] * window.out[1], len(op.weights.values)),
+                   np.int16 if bound < MAX_COUNT else np.int32)  # fmt: skip
+    driven = sum(_multiply(layer, bits, kept, weight, out) for bits, kept, weight in planes)
+    activity = _activity(layer, value, samples, len(planes), driven)
+    return _scaled(layer, value, out.reshape(samples, *window.out, -1)), activity
+
+
+def _planes(value: Signs | Grid) -> Iterator[tuple[Words, Words | None, int]]:
+    """Yield the binary vectors an input is fed as: bits, mask of driven rows, and what they count."""
+    if isinstance(value, Signs):
+        yield value.bits, value.kept, 1
+        return
+    quantizer = value.quantizer
+    *shape, channels = value.values.shape
+    for plane in range(quantizer.bits):
+        bits = np.empty((*shape, words_for(channels)), np.uint16)
+        packing.pack_plane(value.values.reshape(-1, channels), plane, bits.reshape(-1, bits.shape[-1]))
+        is_sign = quantizer.signed and plane == quantizer.bits - 1
+        yield bits, bits, -(2**plane) if is_sign else 2**plane
+
+
+def _multiply(layer: Layer, bits: Words, kept: Words | None, weight: int, out: Reals) -> int:
+    """Add one input bit of every sample, for all parts and weight cells; return how many rows were driven."""
+    window, converter = layer.window, layer.encoding.converter
+    shape = (*bits.shape[1:], *window.out, *window.stride, *window.padding)
+    columns = out.shape[1] // window.parts
+    per_cell = layer.encoding.slices_per_cell
+    driven = 0
+    for part, (plan, weights) in enumerate(zip(layer.plans, layer.weights, strict=True)):
+        for cell in range(layer.cells):
+            counted = crossbar.multiply(
+                bits.reshape(-1),
+                (bits if kept is None else kept).reshape(-1),
+                kept is not None,
+                len(bits),
+                shape,
+                window.taps,
+                (plan.copies, plan.copy_start, plan.pieces, plan.piece_start),
+                (plan.group_lanes, plan.group_rows),
+                layer.sections,
+                weights[cell * per_cell : (cell + 1) * per_cell],
+                (converter.lsb_log2, converter.low, converter.high),
+                weight << cell * per_cell,
+                out,
+                (part * columns, columns),
+            )
+        driven += int(counted.sum())
+    return driven
+
+
+def _scaled(layer: Layer, value: Signs | Grid, sums: Reals) -> Reals:
+    """Return sums x scales + bias in float32, or the whole numbers themselves where there is nothing to scale."""
+    op = layer.op
+    scale = np.float32(value.gain) if isinstance(value, Signs) else value.scale
+    if scale == 1 and np.all(op.weights.scale == 1) and op.bias is None:
+        return sums
+    out = sums.astype(np.float32)
+    out *= op.weights.scale * scale
+    if op.bias is not None:
+        out += op.bias
+    return out
+
+
+def _activity(layer: Layer, value: Signs | Grid, samples: int, planes: int, driven: int) -> LayerActivity:
+    window = layer.window
+    rows = weight_rows(layer.node) * window.parts
+    vectors = samples * window.out[0] * window.out[1] * planes
+    coverage = window.coverage()
+    inputs = layer.op.weights.values.shape[1] * window.parts
+    padded = vectors * rows - samples * planes * inputs * int(coverage.sum())
+    off = vectors * rows - padded - driven
+    dropped = 0
+    if value.kept is not None:
+        dropped = off
+        if isinstance(value, Grid):
+            dropped = planes * int(((~value.kept).sum(axis=(0, 3)) * coverage).sum())
+    return LayerActivity(
+        evaluations=samples,
+        vectors=vectors,
+        rows_driven=driven,
+        rows_dropped=dropped,
+        rows_padded=padded,
+        rows_idle=off - dropped,
+        group_reads=vectors * len(layer.encoding.groups) * layer.cells * window.parts,
+    )

@@ -1,0 +1,146 @@
+"""Compiles the row groups of a layer into *lanes*: the 16-bit words on which the crossbar kernel works.
+
+A popcount does not care in which order it counts. So a group of rows, whatever its order on the crossbar, is stored as
+words that are cheap to fetch: runs of up to 16 neighbouring channels of one input pixel. Rows that a mapping puts
+channel by channel (a feature map is K x K consecutive rows) and rows it puts position by position (K x K sub-arrays)
+are then the same code with another table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.kernels.constants import COLUMN_BLOCK, LANE
+
+Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True, eq=False)
+class LanePlan:
+    """Where each bit of each lane comes from.
+
+    `rows`: (lanes, 16), the canonical row behind each bit, -1 for a bit that is always 0.
+    `group_lanes`: (groups + 1,), the first lane of each group. `group_rows`: (groups,), how many rows it has.
+    `copies`: (n, 3), whole words: source word in the pixel, lane, how many. `pieces`: (n, 5), parts of words: source
+    word, bit in it, mask of valid bits, lane, bit in the lane. Those of kernel position t are `copies[copy_start[t]:
+    copy_start[t + 1]]`, and so for the pieces.
+    """
+
+    rows: Ints
+    group_lanes: Ints
+    group_rows: Ints
+    copies: npt.NDArray[np.uint32]
+    copy_start: Ints
+    pieces: npt.NDArray[np.uint32]
+    piece_start: Ints
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes an input vector fills."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Up to 16 channels of one kernel position, and where they go."""
+
+    position: int
+    start: int
+    channels: tuple[int, ...]
+    lane: int
+    bit: int
+
+    @property
+    def span(self) -> int:
+        return self.channels[-1] - self.start + 1
+
+    @property
+    def mask(self) -> int:
+        return sum(1 << (c - self.start) for c in self.channels)
+
+
+def plan_lanes(groups: Sequence[Ints], positions: int, first_channel: int = 0) -> LanePlan:
+    """Compile row groups into lanes.
+
+    `groups`: canonical rows (channel x `positions` + kernel position) of each group. `first_channel`: channel of the
+    input that row 0 reads (a grouped convolution reads its own slice).
+    """
+    runs: list[_Run] = []
+    group_lanes = [0]
+    for group in groups:
+        runs += _runs(np.asarray(group), positions, group_lanes[-1])
+        group_lanes.append(runs[-1].lane + 1)
+    rows = np.full((group_lanes[-1], LANE), -1, np.int64)
+    for run in runs:
+        channels = np.array(run.channels)
+        rows[run.lane, run.bit + channels - run.start] = channels * positions + run.position
+    copies: list[tuple[int, int, int]] = []
+    pieces: list[tuple[int, int, int, int, int]] = []
+    copy_start, piece_start = [0], [0]
+    runs.sort(key=lambda run: (run.position, run.lane, run.bit))
+    at = 0
+    for position in range(positions):
+        while at < len(runs) and runs[at].position == position:
+            run = runs[at]
+            word, bit = divmod(first_channel + run.start, LANE)
+            if bit or run.mask != 2**LANE - 1:
+                pieces.append((word, bit, run.mask, run.lane, run.bit))
+            elif len(copies) > copy_start[-1] and _follows(copies[-1], word, run.lane):
+                copies[-1] = (copies[-1][0], copies[-1][1], copies[-1][2] + 1)
+            else:
+                copies.append((word, run.lane, 1))
+            at += 1
+        copy_start.append(len(copies))
+        piece_start.append(len(pieces))
+    return LanePlan(
+        rows=rows,
+        group_lanes=np.array(group_lanes),
+        group_rows=np.array([len(g) for g in groups]),
+        copies=np.array(copies, np.uint32).reshape(-1, 3),
+        copy_start=np.array(copy_start),
+        pieces=np.array(pieces, np.uint32).reshape(-1, 5),
+        piece_start=np.array(piece_start),
+    )
+
+
+def _follows(copy: tuple[int, int, int], word: int, lane: int) -> bool:
+    return copy[0] + copy[2] == word and copy[1] + copy[2] == lane
+
+
+def _runs(group: Ints, positions: int, lane: int) -> list[_Run]:
+    """Cut a group into runs, and put each into the first lane with room after the one before it."""
+    out: list[_Run] = []
+    used = 0
+    for position in np.unique(group % positions):
+        channels = np.sort(group[group % positions == position] // positions)
+        at = 0
+        while at < len(channels):
+            start = int(channels[at])
+            end = int(np.searchsorted(channels, start + LANE))
+            inside = tuple(int(c) for c in channels[at:end])
+            if used + inside[-1] - start + 1 > LANE:
+                lane, used = lane + 1, 0
+            out.append(_Run(int(position), start, inside, lane, used))
+            used += out[-1].span
+            at = end
+    return out
+
+
+def pack_weights(values: npt.NDArray[np.signedinteger], bits: int, plan: LanePlan) -> Words:
+    """Pack weights into the lanes of a plan: shape (bits, lanes, columns), columns padded to a multiple of 16.
+
+    `values`: (out, rows) in canonical row order, odd integers; slice i holds the sign worth 2**i of each.
+    """
+    columns = -(-len(values) // COLUMN_BLOCK) * COLUMN_BLOCK
+    out = np.zeros((bits, plan.lanes, columns), np.uint16)
+    digits = (values.astype(np.int64) + 2**bits - 1) >> 1
+    place = np.left_shift(1, np.arange(LANE))
+    for i in range(bits):
+        ones = np.where(plan.rows >= 0, (digits >> i & 1)[:, plan.rows], 0)
+        out[i, :, : len(values)] = (ones @ place).T
+    return out

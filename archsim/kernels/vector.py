@@ -1,0 +1,216 @@
+"""The innermost loops, written as LLVM vector code because no compiler finds them by itself.
+
+Each factory or function here is a numba *intrinsic*: it emits instructions into the kernel that calls it, so it costs
+no call. Addresses are integers (`array.ctypes.data`), distances are in 16-bit elements. Nothing names an instruction
+set: LLVM lowers the vectors to AVX-512 (where popcounts of 16-bit lanes exist), AVX2, SSE or NEON.
+
+A change in this file is not seen by numba's cache of the kernels that use it: touch those files too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from archsim.kernels.constants import GAMMA, MIX_1, MIX_2, ROW_BLOCK
+
+I16, I32, I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+
+
+def _splat(builder: Any, value: Any, lanes: int) -> Any:
+    vector = ir.VectorType(value.type, lanes)
+    single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(I32, 0))
+    zeros = ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
+    return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def _load(builder: Any, address: Any, kind: Any, align: int = 2) -> Any:
+    value = builder.load(builder.inttoptr(address, kind.as_pointer()))
+    value.align = align
+    return value
+
+
+def _store(builder: Any, value: Any, address: Any, align: int = 2) -> None:
+    builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = align
+
+
+def _bytes(builder: Any, elements: Any) -> Any:
+    """Return a distance in bytes, from one in 16-bit elements."""
+    return builder.shl(elements, I64(1))
+
+
+def _clip(builder: Any, value: Any, low: Any, high: Any) -> Any:
+    value = builder.select(builder.icmp_signed("<", value, low), low, value)
+    return builder.select(builder.icmp_signed(">", value, high), high, value)
+
+
+def _popcount(module: Any, vector: Any) -> Any:
+    name = f"llvm.ctpop.v{vector.count}i16"
+    return module.globals.get(name) or ir.Function(module, ir.FunctionType(vector, [vector]), name=name)
+
+
+def tile(width: int, masked: bool) -> Any:
+    """Return the intrinsic for one row group, `ROW_BLOCK` input vectors and `width` columns.
+
+    It counts, for every input vector and column, the mismatches p of the group's lanes (with `masked`, of driven
+    rows only), each slice of a cell (the first is the highest) worth half of the one before, and adds the code
+
+        clip((centre - p) >> step, low, high)
+
+    to `sums`. The counts stay in registers: `ROW_BLOCK` x `width` 16-bit accumulators.
+    """
+    lanes = min(width, 32)
+    blocks = width // lanes
+    vector = ir.VectorType(I16, lanes)
+
+    @intrinsic
+    def run(_context, x, mask, weights, sums, centre, lane_count, slice_count, x_pitch, lane_pitch,
+            slice_pitch, sum_pitch, step, low, high):  # type: ignore[no-untyped-def]  # fmt: skip
+        signature = types.void(*[types.intp] * 14)
+
+        def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+            (x, mask, weights, sums, centre, lane_count, slice_count, x_pitch, lane_pitch,
+             slice_pitch, sum_pitch, step, low, high) = arguments  # fmt: skip
+            count = _popcount(b.module, vector)
+            acc = [
+                [cgutils.alloca_once_value(b, ir.Constant(vector, [0] * lanes)) for _ in range(blocks)]
+                for _ in range(ROW_BLOCK)
+            ]
+            with cgutils.for_range(b, slice_count) as outer:
+                base = b.add(weights, _bytes(b, b.mul(outer.index, slice_pitch)))
+                with b.if_then(b.icmp_signed(">", outer.index, I64(0))):
+                    for cell in (cell for row in acc for cell in row):
+                        b.store(b.shl(b.load(cell), ir.Constant(vector, [1] * lanes)), cell)
+                with cgutils.for_range(b, lane_count) as inner:
+                    at = b.add(base, _bytes(b, b.mul(inner.index, lane_pitch)))
+                    w = [_load(b, b.add(at, I64(2 * lanes * j)), vector) for j in range(blocks)]
+                    for r in range(ROW_BLOCK):
+                        shift = _bytes(b, b.add(b.mul(I64(r), x_pitch), inner.index))
+                        bits = _splat(b, _load(b, b.add(x, shift), I16), lanes)
+                        if masked:
+                            driven = _splat(b, _load(b, b.add(mask, shift), I16), lanes)
+                        for j in range(blocks):
+                            differ = b.xor(w[j], bits)
+                            if masked:
+                                differ = b.and_(differ, driven)
+                            b.store(b.add(b.load(acc[r][j]), b.call(count, [differ])), acc[r][j])
+            step, low, high = (_splat(b, b.trunc(v, I16), lanes) for v in (step, low, high))
+            for r in range(ROW_BLOCK):
+                middle = _splat(b, _load(b, b.add(centre, I64(2 * r)), I16), lanes)
+                for j in range(blocks):
+                    code = _clip(b, b.ashr(b.sub(middle, b.load(acc[r][j])), step), low, high)
+                    at = b.add(sums, _bytes(b, b.add(b.mul(I64(r), sum_pitch), I64(j * lanes))))
+                    _store(b, b.add(_load(b, at, vector), code), at)
+            return context.get_dummy_value()
+
+        return signature, emit
+
+    return run
+
+
+@intrinsic
+def rebuild16(_context, codes, out, index, factor, offset):  # type: ignore[no-untyped-def]
+    """Add `factor` * code + `offset` to 16 elements of the array `out` from flat position `index` on.
+
+    `codes`: address of 16 int16 sums of codes. `out`: int16 or int32 array.
+    """
+    signature = types.void(types.intp, out, types.intp, types.intp, types.intp)
+    element = I16 if out.dtype.bitwidth == 16 else I32
+    size = out.dtype.bitwidth // 8
+
+    def emit(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        codes, out, index, factor, offset = arguments
+        data = context.make_array(signature.args[1])(context, b, out).data
+        at = b.add(b.ptrtoint(data, I64), b.mul(index, I64(size)))
+        vector = ir.VectorType(element, 16)
+        code = _load(b, codes, ir.VectorType(I16, 16))
+        if element is I32:
+            code = b.sext(code, vector)
+        factor, offset = (_splat(b, b.trunc(v, element), 16) for v in (factor, offset))
+        value = b.add(b.mul(code, factor), offset)
+        _store(b, b.add(_load(b, at, vector, size), value), at, size)
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic
+def at_least16(_context, values, index, levels, first):  # type: ignore[no-untyped-def]
+    """Return 16 bits: bit i tells whether `values`[index + i] >= `levels`[first + i] (flat positions, one dtype)."""
+    signature = types.uint16(values, types.intp, levels, types.intp)
+    real = isinstance(values.dtype, types.Float)
+    element = ir.FloatType() if real else ir.IntType(values.dtype.bitwidth)
+    size = values.dtype.bitwidth // 8
+
+    def emit(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        vector = ir.VectorType(element, 16)
+
+        def fetch(kind: Any, array: Any, position: Any) -> Any:
+            data = context.make_array(kind)(context, b, array).data
+            return _load(b, b.add(b.ptrtoint(data, I64), b.mul(position, I64(size))), vector, size)
+
+        left = fetch(signature.args[0], arguments[0], arguments[1])
+        right = fetch(signature.args[2], arguments[2], arguments[3])
+        compare = b.fcmp_ordered if real else b.icmp_signed
+        return b.bitcast(compare(">=", left, right), I16)
+
+    return signature, emit
+
+
+@intrinsic
+def keep32(_context, key, block, limits):  # type: ignore[no-untyped-def]
+    """Return 32 random bits, bit i being 1 where the i-th uniform is at most the i-th limit.
+
+    The uniforms are the 16-bit parts of eight SplitMix64 outputs (Steele, Lea and Flood, OOPSLA 2014), numbers
+    `block` to `block` + 7 of the stream `key`. `limits`: address of 32 uint16.
+    """
+    signature = types.uint32(types.uint64, types.uint64, types.intp)
+
+    def emit(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        key, block, limits = arguments
+        vector = ir.VectorType(I64, 8)
+
+        def constant(value: int) -> Any:
+            return ir.Constant(vector, [value] * 8)
+
+        z = b.add(_splat(b, b.add(block, I64(1)), 8), ir.Constant(vector, list(range(8))))
+        z = b.add(b.mul(z, constant(GAMMA)), _splat(b, key, 8))
+        z = b.mul(b.xor(z, b.lshr(z, constant(30))), constant(MIX_1))
+        z = b.mul(b.xor(z, b.lshr(z, constant(27))), constant(MIX_2))
+        z = b.xor(z, b.lshr(z, constant(31)))
+        halves = ir.VectorType(I16, 32)
+        kept = b.icmp_unsigned("<=", b.bitcast(z, halves), _load(b, limits, halves))
+        return b.bitcast(kept, I32)
+
+    return signature, emit
+
+
+@intrinsic
+def ones(_context, word):  # type: ignore[no-untyped-def]
+    """Return the number of ones in a word."""
+
+    def emit(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        return b.ctpop(arguments[0])
+
+    return word(word), emit
+
+
+@intrinsic
+def copy_words(_context, source, target, count):  # type: ignore[no-untyped-def]
+    """Copy `count` 16-bit words from one address to another, four at a time."""
+    signature = types.void(types.intp, types.intp, types.intp)
+
+    def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        source, target, count = arguments
+        quads = b.lshr(count, I64(2))
+        for size, amount, start in ((8, quads, I64(0)), (2, b.and_(count, I64(3)), b.shl(quads, I64(3)))):
+            with cgutils.for_range(b, amount) as loop:
+                at = b.add(start, b.mul(loop.index, I64(size)))
+                _store(b, _load(b, b.add(source, at), ir.IntType(8 * size)), b.add(target, at))
+        return context.get_dummy_value()
+
+    return signature, emit
