@@ -232,7 +232,8 @@ def _display_unit(magnitude: float, unit: str) -> str:
     symbol = unit.partition("^")[0]
     usual = "afpnum" if symbol in ("s", "m") else "afpnumkMGT"
     prefixes = [p for p in ("", *usual) if p + symbol in UNITS]
-    scales = sorted((_read_unit(p + unit, unit)[0], p + unit) for p in prefixes)  # the prefix is squared in um^2
+    # read as a unit rather than multiplied: in um^2 the prefix is squared
+    scales: list[tuple[Fraction, str]] = sorted((_read_unit(p + unit, unit)[0], p + unit) for p in prefixes)
     fitting = [shown for scale, shown in scales if scale <= Fraction(repr(magnitude))]
     return fitting[-1] if fitting else scales[0][1]
 

@@ -16,9 +16,7 @@ from archsim.errors import UnitError
 class Model(BaseModel):
     """A frozen record that refuses unknown keys, NaN and silent conversions (such as `"5"` or `true` to a number)."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_by_name=True, serialize_by_alias=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Document(Model):
