@@ -88,11 +88,12 @@ def load_text(text: str, where: str) -> Any:
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    text = _text_of(path)
     place = path.resolve()
     if place in above:
         chain = " -> ".join(p.name for p in (*above, place))
         raise ConfigError(f"{above[-1].name}: base: the files are based on each other: {chain}")
-    data: Any = load_text(_text_of(path), str(path))
+    data: Any = load_text(text, str(path))
     if not isinstance(data, dict):
         what = "it is empty" if data is None else f"found {_kind(data)}"
         raise ConfigError(f"{path}: expected keys and values at the top, {what}")
