@@ -29,6 +29,8 @@ class Converter:
             raise ConfigError(f"converter: bits must be between 1 and 32, or null for an exact one, got {self.bits}")
         if not 0 <= self.lsb_log2 <= 12:
             raise ConfigError(f"converter: lsb_log2 must be between 0 and 12, got {self.lsb_log2}")
+        if self.bits is None and self.lsb_log2:
+            raise ConfigError("converter: an exact converter (bits: null) has a step of one cell, lsb_log2 = 0")
 
     @property
     def low(self) -> int:

@@ -45,7 +45,7 @@ def _allow(target, row, position, plan):  # type: ignore[no-untyped-def]
 def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, x, mask, driven):  # type: ignore[no-untyped-def]
     """Fill the lanes `x` and `mask` of `count` input vectors, and how many rows of each group are `driven`.
 
-    Returns the number of rows driven in all. A vector whose rows are all driven leaves its `mask` empty.
+    Returns the number of rows driven in all.
     """
     height, width, words, out_height, out_width, stride_y, stride_x, pad_y, pad_x = shape
     group_lanes, group_rows = groups
@@ -60,6 +60,8 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, x, ma
             and top + taps[-1, 0] < height
             and left + taps[-1, 1] < width
         )  # fmt: skip
+        x[r] = np.uint16(0)
+        mask[r] = np.uint16(0) if has_kept or not inside else np.uint16(0xFFFF)
         for t in range(len(taps)):
             i, j = top + taps[t, 0], left + taps[t, 1]
             if not (inside or (0 <= i < height and 0 <= j < width)):
@@ -129,8 +131,8 @@ def multiply(bits, kept, has_kept, images, shape, taps, plan, groups, sections, 
     for task in prange(tasks):
         first = task * TASK_ROWS
         count = min(TASK_ROWS, total - first)
-        x = np.zeros((TASK_ROWS, lanes), np.uint16)
-        mask = np.zeros((TASK_ROWS, lanes), np.uint16)
+        x = np.empty((TASK_ROWS, lanes), np.uint16)
+        mask = np.empty((TASK_ROWS, lanes), np.uint16)
         driven = np.zeros((len(group_rows), TASK_ROWS), np.int16)
         centre = np.zeros((len(group_rows), TASK_ROWS), np.int16)
         sums = np.empty((TASK_ROWS, padded), np.int16)
