@@ -149,10 +149,13 @@ def test_models_are_frozen() -> None:
         ({"clocked": "yes"}, "clocked: input should be a valid boolean, got 'yes'"),
         ({"clocked": 1}, "clocked: input should be a valid boolean, got 1"),
         ({"name": 5}, "name: input should be a valid string, got 5"),
-        ({"amount": float("nan")}, "amount: input should be a finite number or input should be a valid string, got NaN"),
+        (
+            {"amount": float("nan")},
+            "amount: input should be a finite number or input should be a valid string, got NaN",
+        ),
         ({"grid": [10, 1]}, "grid: more than 9 columns"),
     ],
-)  # fmt: skip
+)
 def test_messages_name_the_place_and_the_nearest_word(changes: dict[str, Any], problem: str) -> None:
     assert problems(**changes) == (f"chip.yaml: {problem}",)
 
@@ -289,7 +292,7 @@ def bomb(levels: int) -> str:
         (b"\xff\xfe\x00\x01", "is not text (UTF-8)"),
         (b"a: \x00", "control characters are not allowed"),
     ],
-)  # fmt: skip
+)
 def test_malformed_files_give_one_line(tmp_path: Path, text: str | bytes, message: str) -> None:
     path = write(tmp_path, "arch.yaml", text)
     with pytest.raises(ConfigError) as error:
