@@ -134,7 +134,8 @@ def _local_parts(arch: ArchConfig, site: Site) -> Iterator[Part]:
         yield arch.stochastic.part(site)
     if arch.memory is not None:
         memory = arch.memory.component(site)
-        yield Part(memory, "chip", 1, interval_ps=max(1, picoseconds(1 / arch.memory.rate(site).value)))
+        word = arch.memory.WORD
+        yield Part(memory, "chip", 1, word, picoseconds(word / arch.memory.rate(site).value))
 
 
 def _crossbar_parts(arch: ArchConfig, site: Site) -> Iterator[Part]:
@@ -148,11 +149,13 @@ def _crossbar_parts(arch: ArchConfig, site: Site) -> Iterator[Part]:
     yield Part(arch.row_driver.component(site, crossbar), "crossbar", 1, crossbar.parallel_rows, read_ps)
     yield Part(arch.decoder.component(site, crossbar), "crossbar", 1, 1, read_ps)
     yield Part(arch.parity.component(site, crossbar), "crossbar", 1, 1, read_ps)
-    yield Part(arch.column_mux.component(site, crossbar, columns_each), level, count)
-    yield Part(converter.component(site, crossbar), level, count)
+    convert = converter.component(site, crossbar)
+    convert_ps = convert.actions["convert"].latency_ps
+    yield Part(arch.column_mux.component(site, crossbar, columns_each), level, count, 1, convert_ps)
+    yield Part(convert, level, count)
     if converter.kind == "adc" and converter.sample_hold:
         hold = sample_hold(site, converter.sample_hold_costs, crossbar.columns)
-        yield Part(hold, "crossbar", 1, crossbar.columns)
+        yield Part(hold, "crossbar", 1, crossbar.columns, read_ps)
 
 
 def _converters(arch: ArchConfig) -> tuple[str, int]:

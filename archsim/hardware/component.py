@@ -57,10 +57,14 @@ def weakest(grades: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class ActionCost:
-    """The cost of one action: energy in joules, and how long the part is busy, in picoseconds."""
+    """The cost of one action: energy in joules, and how long the part is busy, in picoseconds.
+
+    `latency` is that time as a figure in seconds, where its range and source are known.
+    """
 
     energy: Figure
     latency_ps: int
+    latency: Figure | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Pure functions of floats or NumPy arrays in SI units. Thermal stability factors 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ CURIE = 1100.0  # K, of CoFeB: vgsot-sim 0.1.1 (READ)
 ANISOTROPY_EXPONENT = 2.18  # barrier ~ m^2.18: vgsot-sim 0.1.1 (READ)
 CURRENT_EXPONENT = 1.0  # kappa of I_c0 ~ m^kappa: ASSUMED; 0 (Zhao 2012, short pulses) to 2.18 (macrospin)
 ATTEMPT_TIME = 1e-9  # s, tau_0: the conventional value; 1e-11 in fast devices (arXiv 2402.03452)
+LN2 = math.log(2)
 SHORTEST_THERMAL_PULSE = 10e-9  # s: below it switching is not thermally activated (arXiv 2505.00418)
 
 
@@ -123,8 +125,7 @@ def logistic_switching_probability(voltage: Real, *, middle: Real, steepness: fl
     0.75 ns (READ, vgsot-sim 0.1.1). Without temperature: good only near where it was fitted.
     """
     against: Real = np.exp(-steepness * (voltage / middle - 1))
-    probability: Real = 1 / (1 + against)
-    return probability
+    return 1 / (1 + against)
 
 
 def logistic_steepness(delta: Real, pulse: Real, tau: float = ATTEMPT_TIME) -> Real:
@@ -132,7 +133,8 @@ def logistic_steepness(delta: Real, pulse: Real, tau: float = ATTEMPT_TIME) -> R
 
     beta = 2 ln 2 Delta / V_c0 and V50 = V_c0 [1 - ln(t / (tau_0 ln 2)) / Delta] (DERIVED).
     """
-    return 2 * np.log(2) * (delta - np.log(pulse / (tau * np.log(2))))
+    barrier: Real = np.log(pulse / (tau * LN2))
+    return 2 * LN2 * (delta - barrier)
 
 
 def read_disturb(

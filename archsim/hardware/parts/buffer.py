@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -74,6 +74,8 @@ class Buffer(Model):
 
 class OffChipMemory(Model):
     """DRAM beside the chip; `bandwidth` defaults to a x32 channel of its kind."""
+
+    WORD: ClassVar[int] = 512  # bits of one burst: sixteen beats of 32 bits
 
     kind: Literal["lpddr4", "lpddr5"]
     bandwidth: Bandwidth | None = Field(default=None, gt=0)

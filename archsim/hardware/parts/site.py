@@ -126,7 +126,7 @@ def build(
         quotes: ActionCosts = getattr(costs, action)
         energy = site.resolve(name, f"{action}.energy", "energy", quotes.energy, formulas.energy)
         latency = site.resolve(name, f"{action}.latency", "time", quotes.latency, formulas.latency)
-        priced[action] = ActionCost(energy, picoseconds(latency.value))
+        priced[action] = ActionCost(energy, picoseconds(latency.value), latency)
     return Component(
         name, priced,
         site.resolve(name, "area", "area", costs.area, area),
