@@ -1,0 +1,1 @@
+"""Where a network sits on a chip: stages, crossbar tiles, replicas, placement."""

@@ -1,0 +1,170 @@
+"""The periodic shortcut: a machine that has been in the same state before will do the same again.
+
+Passes, and images, are alike in time. When the whole state of the machine at the end of a pass (or image) equals
+that at an earlier one, what happened in between repeats for as long as no process sees the end of the work. Whole
+repetitions are then taken out of the work that is left, and added to the books: the result is exactly that of
+the long run, integer for integer.
+
+The state is all there is: where each process stands and until when it is busy, when each station is free, every
+count relative to the passes done, what is in flight, and in which order events of the same instant will come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archsim.sim.ledger import Ledger
+from archsim.sim.processes import DONE
+
+if TYPE_CHECKING:
+    from archsim.sim.machine import Machine
+
+PATIENCE = 256  # ends of passes or images that are compared before the shortcut gives up
+State = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """When a state was seen: after how many passes and images, at what time, with what in the book."""
+
+    turns: int
+    images: int
+    time: int
+    ledger: Ledger
+    waits: tuple[int, ...]
+
+
+class Shortcut:
+    """Watches the ends of passes and images of a machine and takes out whole periods."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.skipped_ps = 0
+        self.skipped_turns = 0
+        self.skipped_images = 0
+        self.period_ps: int | None = None
+        self._passes: dict[State, Visit] = {}
+        self._images: dict[State, Visit] = {}
+
+    def after_pass(self) -> None:
+        """Look at the state after a pass within an image; take out passes of this image if it has been seen."""
+        machine = self.machine
+        sink = machine.sink
+        if any(f.image != sink.image for f in machine.feeders) or len(self._passes) >= PATIENCE:
+            return
+        seen = self._seen(self._passes, self._state())
+        if seen is None:
+            return
+        left = machine.work.turns(sink.image) - 1 - max(f.turn for f in machine.feeders)
+        period = sink.cursor.turn - seen.turns
+        times = min(left, self._spare_turns()) // period
+        if times > 0:
+            machine.work.cut[sink.image] = machine.work.cut.get(sink.image, 0) + times * period
+            self._skip(seen, times)
+            self.skipped_turns += times * period
+
+    def after_image(self) -> None:
+        """Look at the state after an image; take out images if it has been seen."""
+        self._passes.clear()
+        machine = self.machine
+        sink = machine.sink
+        if len(self._images) >= PATIENCE:
+            return
+        seen = self._seen(self._images, self._state())
+        if seen is None:
+            return
+        begun = max([machine.loader.cursor.turn, *(f.image for f in machine.feeders)])
+        left = machine.work.images - 1 - begun
+        period = sink.image - seen.images
+        times = min(left, self._spare_turns() // machine.work.passes) // period
+        if times > 0:
+            self.period_ps = (machine.now - seen.time) // period
+            machine.work.images -= times * period
+            self._skip(seen, times)
+            self.skipped_images += times * period
+            self.skipped_turns += times * period * machine.work.passes
+
+    def _seen(self, visits: dict[State, Visit], state: State) -> Visit | None:
+        """Return the last visit to a state from which all has repeated, and remember this one."""
+        seen = visits.get(state)
+        if seen is None or not self._same_waits(seen):
+            visits[state] = self._visit()
+            return None
+        return seen
+
+    def _spare_turns(self) -> int:
+        """Return how many passes nobody has begun to think of."""
+        machine = self.machine
+        begun = max(r.random.cursor.turn for r in machine.stages if r.random) if self._draws() else 0
+        begun = max(begun, max(f.cursor.turn for f in machine.feeders))
+        return machine.work.total_turns - 1 - begun
+
+    def _draws(self) -> bool:
+        return any(r.random for r in self.machine.stages)
+
+    def _visit(self) -> Visit:
+        machine = self.machine
+        waits = tuple(c.until for c in machine.engine.cursors)
+        return Visit(machine.sink.cursor.turn, machine.sink.image, machine.now, machine.engine.ledger.copy(), waits)
+
+    def _same_waits(self, seen: Visit) -> bool:
+        """Return whether what waits now has waited as long as it had then, or for the whole period.
+
+        Timing does not depend on that, but the stalls in the book do.
+        """
+        machine = self.machine
+        now, then = machine.engine.env.now, seen.time - self.skipped_ps
+        for cursor, before in zip(machine.engine.cursors, seen.waits, strict=True):
+            if cursor.step != DONE and then < cursor.until < now and now - cursor.until != then - before:
+                return False
+        return True
+
+    def _skip(self, seen: Visit, times: int) -> None:
+        machine = self.machine
+        ledger = machine.engine.ledger
+        period = machine.now - seen.time
+        ledger.add(ledger.since(seen.ledger), times)
+        then = seen.time - self.skipped_ps
+        for cursor in machine.engine.cursors:
+            if cursor.step != DONE and cursor.until <= then:
+                cursor.until -= times * period  # it goes on waiting through all that is skipped
+        self.skipped_ps += times * period
+        self._passes.clear()
+        self._images.clear()
+
+    def _state(self) -> State:
+        machine = self.machine
+        engine = machine.engine
+        now, turns = engine.env.now, machine.sink.cursor.turn
+        done = machine.sink.image
+        loader = machine.loader.cursor
+        processes = tuple(
+            DONE if c.step == DONE else c.state(now, done if c is loader else turns) for c in engine.cursors
+        )
+        stations = tuple(max(s.free_at - now, 0) for s in engine.stations)
+        levels = tuple(
+            (
+                level.value
+                - (done if level in (machine.loader.loaded, machine.sink.finished) else turns * level.per_pass),
+                level.waiter is not None,
+            )
+            for level in engine.levels
+        )
+        edges = tuple((e.reserved - turns * e.pixels, self._flight(e.flight, now)) for e in machine.edges.values())
+        ready = tuple(tuple(max(t - now, 0) for t in r.ready) for r in machine.stages)
+        return processes, stations, levels, edges, ready, self._order()
+
+    @staticmethod
+    def _flight(flight: object, now: int) -> tuple[tuple[int, int], ...]:
+        return tuple((arrival - now, pixels) for arrival, _, pixels, _ in flight)  # type: ignore[attr-defined]
+
+    def _order(self) -> tuple[int, ...]:
+        """Return who comes next, in order: ties in time are broken by who asked first."""
+        engine = self.machine.engine
+        now = engine.env.now
+        pending = [(c.until, c.order, i) for i, c in enumerate(engine.cursors) if c.step != DONE and c.until >= now]
+        base = len(engine.cursors)
+        for i, edge in enumerate(self.machine.edges.values()):
+            pending += [(arrival, order, base + i) for arrival, order, _, _ in edge.flight]
+        return tuple(i for _, _, i in sorted(pending))

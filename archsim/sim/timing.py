@@ -1,0 +1,30 @@
+"""Durations that follow from the chip alone: clock cycles, buffer words, off-chip transfers."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from archsim.hardware.chip import Chip
+from archsim.units import picoseconds
+
+
+def cycle_ps(chip: Chip) -> int:
+    """Return the digital clock period."""
+    return picoseconds(1 / chip.arch.clock)
+
+
+def link_cycle_ps(chip: Chip) -> int:
+    """Return how long a link takes for one word."""
+    return picoseconds(1 / (chip.arch.interconnect.clock or chip.arch.clock))
+
+
+def global_buffer_ps(chip: Chip, bits: int) -> int:
+    """Return how long the global buffer's port takes for some bits."""
+    return ceil(bits / chip.arch.global_buffer.width) * chip.components["global_buffer"].actions["read"].latency_ps
+
+
+def memory_ps(chip: Chip, bits: int) -> int:
+    """Return how long the off-chip memory takes to deliver some bits: its latency, then its bandwidth."""
+    assert chip.memory_bandwidth is not None
+    latency = chip.components["memory"].actions["read"].latency_ps
+    return latency + picoseconds(bits / chip.memory_bandwidth.value)
