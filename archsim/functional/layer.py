@@ -114,8 +114,8 @@ def compile_layer(node: Node, encoding: LayerEncoding, input_shape: tuple[int, .
     values = op.weights.values.reshape(len(op.weights.values), -1)
     columns = len(values) // window.parts
     inputs = op.weights.values.shape[1]
-    positions = window.kernel[0] * window.kernel[1]
-    plans = tuple(plan_lanes(groups, positions, part * inputs) for part in range(window.parts))
+    pixels = window.taps @ (window.size[1], 1) * words_for(layout(input_shape)[2])
+    plans = tuple(plan_lanes(groups, pixels, part * inputs) for part in range(window.parts))
     weights = tuple(
         pack_weights(values[i * columns : (i + 1) * columns], op.weights.bits, plan) for i, plan in enumerate(plans)
     )

@@ -6,39 +6,20 @@ import numpy as np
 from numba import njit, prange
 
 from archsim.kernels.constants import ROW_BLOCK, TASK_ROWS
-from archsim.kernels.vector import copy_words, ones, rebuild16, tile
+from archsim.kernels.vector import copy_pieces, copy_words, count_ones, rebuild16, tile
 
 _plain128, _plain64, _plain32, _plain16 = (tile(w, False) for w in (128, 64, 32, 16))
 _masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in (128, 64, 32, 16))
 
 
-@njit(cache=True, error_model="numpy", inline="always")
-def _fetch(source, at, target, row, position, plan):  # type: ignore[no-untyped-def]
-    """Put the bits that kernel position `position` contributes into lanes `target[row]`; `at`: word of the pixel."""
+@njit(cache=True, error_model="numpy")
+def _fetch(pixel, lanes, first, last, plan):  # type: ignore[no-untyped-def]
+    """Put what kernel positions `first` to `last` - 1 contribute into lanes; `pixel`: address of kernel position 0."""
     copies, copy_start, pieces, piece_start = plan
-    lanes = target.shape[1]
-    for i in range(copy_start[position], copy_start[position + 1]):
-        copy_words(
-            source.ctypes.data + 2 * (at + copies[i, 0]),
-            target.ctypes.data + 2 * (row * lanes + copies[i, 1]),
-            copies[i, 2],
-        )
-    for i in range(piece_start[position], piece_start[position + 1]):
-        word = at + pieces[i, 0]
-        pair = np.uint32(source[word]) | np.uint32(source[word + 1]) << np.uint32(16)
-        found = pair >> pieces[i, 1] & pieces[i, 2]
-        target[row, pieces[i, 3]] |= np.uint16(found << pieces[i, 4])
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def _allow(target, row, position, plan):  # type: ignore[no-untyped-def]
-    """Mark every row of a kernel position as driven."""
-    copies, copy_start, pieces, piece_start = plan
-    for i in range(copy_start[position], copy_start[position + 1]):
-        for j in range(copies[i, 2]):
-            target[row, copies[i, 1] + j] = np.uint16(0xFFFF)
-    for i in range(piece_start[position], piece_start[position + 1]):
-        target[row, pieces[i, 3]] |= np.uint16(pieces[i, 2] << pieces[i, 4])
+    for i in range(copy_start[first], copy_start[last]):
+        copy_words(pixel + 2 * np.int64(copies[i, 0]), lanes + 2 * np.int64(copies[i, 1]), np.int64(copies[i, 2]))
+    start = piece_start[first]
+    copy_pieces(pixel, lanes, pieces.ctypes.data + 20 * start, piece_start[last] - start)
 
 
 @njit(cache=True, error_model="numpy")
@@ -49,35 +30,38 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, x, ma
     """
     height, width, words, out_height, out_width, stride_y, stride_x, pad_y, pad_x = shape
     group_lanes, group_rows = groups
+    lanes, positions = x.shape[1], len(taps)
+    all_ones = np.full(words, 0xFFFF, np.uint16)
     total = 0
     for r in range(count):
         image, place = divmod(first + r, out_height * out_width)
         top = place // out_width * stride_y - pad_y
         left = place % out_width * stride_x - pad_x
-        inside = (
-            top >= 0
-            and left >= 0
-            and top + taps[-1, 0] < height
-            and left + taps[-1, 1] < width
-        )  # fmt: skip
+        last_i, last_j = top + taps[-1, 0], left + taps[-1, 1]
+        inside = top >= 0 and left >= 0 and last_i < height and last_j < width
+        all_driven = inside and not has_kept
         x[r] = np.uint16(0)
-        mask[r] = np.uint16(0) if has_kept or not inside else np.uint16(0xFFFF)
-        for t in range(len(taps)):
-            i, j = top + taps[t, 0], left + taps[t, 1]
-            if not (inside or (0 <= i < height and 0 <= j < width)):
-                continue
-            at = ((image * height + i) * width + j) * words
-            _fetch(bits, at, x, r, t, plan)
+        mask[r] = np.uint16(0xFFFF if all_driven else 0)
+        pixel = 2 * (((image * height + top) * width + left) * words)
+        x_row, mask_row = x.ctypes.data + 2 * r * lanes, mask.ctypes.data + 2 * r * lanes
+        if inside:
+            _fetch(bits.ctypes.data + pixel, x_row, 0, positions, plan)
             if has_kept:
-                _fetch(kept, at, mask, r, t, plan)
-            elif not inside:
-                _allow(mask, r, t, plan)
+                _fetch(kept.ctypes.data + pixel, mask_row, 0, positions, plan)
+        else:
+            for t in range(positions):
+                i, j = top + taps[t, 0], left + taps[t, 1]
+                if 0 <= i < height and 0 <= j < width:
+                    _fetch(bits.ctypes.data + pixel, x_row, t, t + 1, plan)
+                    if has_kept:
+                        _fetch(kept.ctypes.data + pixel, mask_row, t, t + 1, plan)
+                    else:
+                        offset = 2 * (taps[t, 0] * width + taps[t, 1]) * words
+                        _fetch(all_ones.ctypes.data - offset, mask_row, t, t + 1, plan)
         for g in range(len(group_rows)):
             n = group_rows[g]
-            if has_kept or not inside:
-                n = 0
-                for lane in range(group_lanes[g], group_lanes[g + 1]):
-                    n += np.int64(ones(mask[r, lane]))
+            if not all_driven:
+                n = count_ones(mask_row + 2 * group_lanes[g], group_lanes[g + 1] - group_lanes[g])
             driven[g, r] = n
             total += n
     return total

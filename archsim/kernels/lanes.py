@@ -26,17 +26,17 @@ class LanePlan:
 
     `rows`: (lanes, 16), the canonical row behind each bit, -1 for a bit that is always 0.
     `group_lanes`: (groups + 1,), the first lane of each group. `group_rows`: (groups,), how many rows it has.
-    `copies`: (n, 3), whole words: source word in the pixel, lane, how many. `pieces`: (n, 5), parts of words: source
-    word, bit in it, mask of valid bits, lane, bit in the lane. Those of kernel position t are `copies[copy_start[t]:
-    copy_start[t + 1]]`, and so for the pieces.
+    `copies`: (n, 3), whole words: source word (from the pixel of kernel position 0 on), lane, how many.
+    `pieces`: (n, 5), parts of words: source word, bit in it, mask of valid bits, lane, bit in the lane.
+    Those of kernel position t are `copies[copy_start[t]:copy_start[t + 1]]`, and so for the pieces.
     """
 
     rows: Ints
     group_lanes: Ints
     group_rows: Ints
-    copies: npt.NDArray[np.uint32]
+    copies: npt.NDArray[np.int32]
     copy_start: Ints
-    pieces: npt.NDArray[np.uint32]
+    pieces: npt.NDArray[np.int32]
     piece_start: Ints
 
     @property
@@ -64,12 +64,14 @@ class _Run:
         return sum(1 << (c - self.start) for c in self.channels)
 
 
-def plan_lanes(groups: Sequence[Ints], positions: int, first_channel: int = 0) -> LanePlan:
+def plan_lanes(groups: Sequence[Ints], pixels: Ints, first_channel: int = 0) -> LanePlan:
     """Compile row groups into lanes.
 
-    `groups`: canonical rows (channel x `positions` + kernel position) of each group. `first_channel`: channel of the
-    input that row 0 reads (a grouped convolution reads its own slice).
+    `groups`: canonical rows (channel x kernel positions + kernel position) of each group. `pixels`: how many words
+    after that of kernel position 0 the pixel of each kernel position lies. `first_channel`: channel of the input that
+    row 0 reads (a grouped convolution reads its own slice).
     """
+    positions = len(pixels)
     runs: list[_Run] = []
     group_lanes = [0]
     for group in groups:
@@ -88,6 +90,7 @@ def plan_lanes(groups: Sequence[Ints], positions: int, first_channel: int = 0) -
         while at < len(runs) and runs[at].position == position:
             run = runs[at]
             word, bit = divmod(first_channel + run.start, LANE)
+            word += int(pixels[position])
             if bit or run.mask != 2**LANE - 1:
                 pieces.append((word, bit, run.mask, run.lane, run.bit))
             elif len(copies) > copy_start[-1] and _follows(copies[-1], word, run.lane):
@@ -101,9 +104,9 @@ def plan_lanes(groups: Sequence[Ints], positions: int, first_channel: int = 0) -
         rows=rows,
         group_lanes=np.array(group_lanes),
         group_rows=np.array([len(g) for g in groups]),
-        copies=np.array(copies, np.uint32).reshape(-1, 3),
+        copies=np.array(copies, np.int32).reshape(-1, 3),
         copy_start=np.array(copy_start),
-        pieces=np.array(pieces, np.uint32).reshape(-1, 5),
+        pieces=np.array(pieces, np.int32).reshape(-1, 5),
         piece_start=np.array(piece_start),
     )
 

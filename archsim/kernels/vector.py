@@ -189,28 +189,65 @@ def keep32(_context, key, block, limits):  # type: ignore[no-untyped-def]
     return signature, emit
 
 
+def _quads(builder: Any, count: Any) -> Any:
+    """Yield (bytes at once, how many times, first byte) to walk `count` words: by four, then one by one."""
+    whole = builder.lshr(count, I64(2))
+    yield 8, whole, I64(0)
+    yield 2, builder.and_(count, I64(3)), builder.shl(whole, I64(3))
+
+
 @intrinsic
-def ones(_context, word):  # type: ignore[no-untyped-def]
-    """Return the number of ones in a word."""
+def count_ones(_context, words, count):  # type: ignore[no-untyped-def]
+    """Return the number of ones in `count` 16-bit words from an address on."""
+    signature = types.intp(types.intp, types.intp)
 
     def emit(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        return b.ctpop(arguments[0])
+        words, count = arguments
+        total = cgutils.alloca_once_value(b, I64(0))
+        for size, amount, start in _quads(b, count):
+            with cgutils.for_range(b, amount) as loop:
+                at = b.add(b.add(words, start), b.mul(loop.index, I64(size)))
+                found = b.zext(b.ctpop(_load(b, at, ir.IntType(8 * size))), I64)
+                b.store(b.add(b.load(total), found), total)
+        return b.load(total)
 
-    return word(word), emit
+    return signature, emit
 
 
 @intrinsic
 def copy_words(_context, source, target, count):  # type: ignore[no-untyped-def]
-    """Copy `count` 16-bit words from one address to another, four at a time."""
+    """Copy `count` 16-bit words from one address to another."""
     signature = types.void(types.intp, types.intp, types.intp)
 
     def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         source, target, count = arguments
-        quads = b.lshr(count, I64(2))
-        for size, amount, start in ((8, quads, I64(0)), (2, b.and_(count, I64(3)), b.shl(quads, I64(3)))):
+        for size, amount, start in _quads(b, count):
             with cgutils.for_range(b, amount) as loop:
                 at = b.add(start, b.mul(loop.index, I64(size)))
                 _store(b, _load(b, b.add(source, at), ir.IntType(8 * size)), b.add(target, at))
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic
+def copy_pieces(_context, source, target, pieces, count):  # type: ignore[no-untyped-def]
+    """Put parts of words into lanes.
+
+    `pieces`: address of `count` rows of five int32, as in `LanePlan.pieces`. For each, the bits of the pair of words
+    at `source` + offset, shifted down and masked, are shifted up and or-ed into the lane of `target`.
+    """
+    signature = types.void(types.intp, types.intp, types.intp, types.intp)
+
+    def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        source, target, pieces, count = arguments
+        with cgutils.for_range(b, count) as loop:
+            row = b.add(pieces, b.mul(loop.index, I64(20)))
+            offset, down, mask, lane, up = (_load(b, b.add(row, I64(4 * i)), I32, 4) for i in range(5))
+            pair = _load(b, b.add(source, _bytes(b, b.sext(offset, I64))), I32)
+            part = b.trunc(b.shl(b.and_(b.lshr(pair, down), mask), up), I16)
+            at = b.add(target, _bytes(b, b.sext(lane, I64)))
+            _store(b, b.or_(_load(b, at, I16), part), at)
         return context.get_dummy_value()
 
     return signature, emit
