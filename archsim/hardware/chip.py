@@ -97,6 +97,13 @@ def build_chip(arch: ArchConfig, library: Library | None = None) -> Chip:
             the read voltage.
     """
     library = load_library(arch.library_path) if library is None else library
+    try:
+        return _build(arch, library)
+    except ConfigError as error:
+        raise ConfigError(f"{arch.name}: {problem}" for problem in error.problems) from None
+
+
+def _build(arch: ArchConfig, library: Library) -> Chip:
     _check_supply(arch, library)
     site = Site(library, arch.corner, arch.supply, arch.temperature, arch.clock)
     local = list(_local_parts(arch, site))
@@ -207,7 +214,7 @@ def _doubts(arch: ArchConfig, ir_drop: Figure | None) -> Iterator[str]:
     )
     if arch.crossbar.ir_drop == "refuse":
         ways = f"drive at most {fitting} rows at a time, " if fitting else "shorten the bit line (fewer rows), "
-        raise ConfigError(f"{arch.name}: {text}; {ways}take a device of higher resistance, or set ir_drop: allow")
+        raise ConfigError(f"{text}; {ways}take a device of higher resistance, or set ir_drop: allow")
     yield f"{text}; results do not include the error that this makes"
 
 
@@ -215,7 +222,7 @@ def _check_supply(arch: ArchConfig, library: Library) -> None:
     nominal = library.technology.supply
     if abs(arch.supply / nominal - 1) > SUPPLY_TOLERANCE:
         raise ConfigError(
-            f"{arch.name}: supply: {arch.supply:g} V is more than {SUPPLY_TOLERANCE:.0%} away from the"
+            f"supply: {arch.supply:g} V is more than {SUPPLY_TOLERANCE:.0%} away from the"
             f" {nominal:g} V at which '{library.name}' states delays"
         )
 

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from archsim.config import Model, Voltage
+from archsim.errors import ConfigError
 from archsim.hardware.component import Component, Figure
 from archsim.hardware.device import KINDS, MtjDevice
 from archsim.hardware.parts.costs import ComputeCosts, DecodeCosts, DriveCosts, ReadWriteCosts, SelectCosts
@@ -140,7 +141,11 @@ class Crossbar(Model):
 
     def _device(self, site: Site) -> MtjDevice:
         device = self.mtj(site)
-        assert device is not None, "a device without physics has all its costs stated"
+        if device is None:
+            raise ConfigError(
+                f"crossbar.device '{self.device}': archsim has no model of it; state the read's energy and latency"
+                f" under crossbar.costs, or in the library's peripheral.blocks.crossbar, or take one of {', '.join(KINDS)}"
+            )
         return device
 
 

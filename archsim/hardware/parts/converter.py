@@ -65,12 +65,7 @@ class Adc(Model):
 
         Ranges and leakage per area are those that the library gives for five bits.
         """
-        latency_x = site.library.corner(site.corner).cim_latency
-        stated = site.stated("converter", "convert.latency", "time", self.costs.convert.latency)
-        action = Action(
-            lambda: self._energy(site),
-            lambda: self.conversion(site, crossbar) * (latency_x if stated is None else 1.0),
-        )
+        action = Action(lambda: self._energy(site), lambda: site.analog_latency(self.conversion(site, crossbar)))
         return build(
             site, "converter", self.costs, {"convert": action},
             area=lambda: self._area(site), leakage=lambda: self._leakage(site),

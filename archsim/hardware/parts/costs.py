@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import model_validator
+from pydantic import GetJsonSchemaHandler, Strict, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from archsim.config import Area, Energy, Model, Power, Time
 from archsim.hardware.component import Figure
@@ -15,13 +17,27 @@ Grade = Literal["READ", "RERUN", "DERIVED", "RECALLED", "ASSUMED"]
 
 
 class Quote(Model, Generic[Q]):
-    """A quantity with its plausible range, its grade and the library's keys of its sources."""
+    """A quantity with its plausible range, its grade and the library's keys of its sources.
+
+    In a file the value may stand alone: it is then ASSUMED, without a range.
+    """
 
     value: Q
-    range: tuple[Q, Q] | None = None
+    range: Annotated[tuple[Q, Q], Strict(False)] | None = None  # a list: `_value_alone` hides that it was JSON
     grade: Grade = "ASSUMED"
-    source: tuple[str, ...] = ("none",)
+    source: Annotated[tuple[str, ...], Strict(False)] = ("none",)
     note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _value_alone(cls, data: Any) -> Any:
+        return data if isinstance(data, dict | Quote) else {"value": data}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        full = handler(schema)
+        text = handler.resolve_ref_schema(full)["properties"]["value"]
+        return {"anyOf": [text, full]}
 
     @model_validator(mode="after")
     def _value_in_range(self) -> Self:
@@ -30,20 +46,33 @@ class Quote(Model, Generic[Q]):
             raise ValueError("value must lie inside its range, and the range be [low, high]")
         return self
 
+    def figure(self) -> Figure:
+        """Return what the architecture states as a figure."""
+        low, high = self.range or (self.value, self.value)
+        return Figure(self.value, low, high, self.grade, self.source, self.note)
 
-def quoted(quote: float | Quote[float]) -> Figure:
-    """Return what an architecture states as a figure."""
-    if isinstance(quote, Quote):
-        low, high = quote.range or (quote.value, quote.value)
-        return Figure(quote.value, low, high, quote.grade, quote.source, quote.note)
-    return Figure(quote, quote, quote, "ASSUMED", ("none",), "stated by the architecture")
+
+class EnergyQuote(Quote[Energy]):
+    """An energy with its origin."""
+
+
+class TimeQuote(Quote[Time]):
+    """A time with its origin."""
+
+
+class AreaQuote(Quote[Area]):
+    """An area with its origin."""
+
+
+class PowerQuote(Quote[Power]):
+    """A power with its origin."""
 
 
 class ActionCosts(Model):
     """What one action costs; a figure that is not given comes from the component library."""
 
-    energy: Energy | Quote[Energy] | None = None
-    latency: Time | Quote[Time] | None = None
+    energy: EnergyQuote | None = None
+    latency: TimeQuote | None = None
 
 
 _ACTION = ActionCosts()
@@ -52,8 +81,8 @@ _ACTION = ActionCosts()
 class Costs(Model):
     """Area and leakage of one instance; subclasses add the part's actions."""
 
-    area: Area | Quote[Area] | None = None
-    leakage: Power | Quote[Power] | None = None
+    area: AreaQuote | None = None
+    leakage: PowerQuote | None = None
 
 
 class ReadWriteCosts(Costs):

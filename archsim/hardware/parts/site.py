@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from archsim.errors import ConfigError
 from archsim.hardware.component import ActionCost, Component, Figure
 from archsim.hardware.library import Library
-from archsim.hardware.parts.costs import ActionCosts, Costs, Quote, quoted
+from archsim.hardware.parts.costs import ActionCosts, Costs, Quote
 from archsim.hardware.parts.figures import product
 from archsim.units import picoseconds
 
@@ -89,10 +89,10 @@ class Site:
         )
         return Figure(value, low, high, latency.grade, latency.sources, latency.note)
 
-    def stated(self, name: str, key: str, dimension: str, quote: float | Quote[float] | None) -> Figure | None:
+    def stated(self, name: str, key: str, dimension: str, quote: Quote[float] | None) -> Figure | None:
         """Return a figure that the architecture or the library's `peripheral.blocks` state, or None."""
         if quote is not None:
-            return self._checked(quoted(quote))
+            return self._checked(quote.figure())
         path = f"{BLOCKS}.{name}.{key}"
         return self.figure(path, dimension) if path in self.library.entries else None
 
@@ -101,9 +101,7 @@ class Site:
             self.library.source(key)  # refuses an unknown key
         return figure
 
-    def resolve(
-        self, name: str, key: str, dimension: str, quote: float | Quote[float] | None, formula: Formula
-    ) -> Figure:
+    def resolve(self, name: str, key: str, dimension: str, quote: Quote[float] | None, formula: Formula) -> Figure:
         """Return a figure from the first place that has it."""
         stated = self.stated(name, key, dimension, quote)
         return formula() if stated is None else stated
@@ -152,4 +150,4 @@ class Part:
 def refuse_outside(what: str, value: float, low: float, high: float, unit: str) -> None:
     """Raise `ConfigError` where a formula is used outside the range in which its source fitted it."""
     if not low <= value <= high:
-        raise ConfigError(f"{what} is {value:g} {unit}, but the cost model holds from {low:g} to {high:g} {unit}")
+        raise ConfigError(f"{what}: {value:.0f} {unit}, but the cost model holds from {low:.0f} to {high:.0f} {unit}")
