@@ -242,9 +242,18 @@ def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
 
 def test_unknown_sources_of_corners_and_macros_are_found(tmp_path: Path) -> None:
     macro = {"node": "22 nm", "kind": "simulated", "tops_per_watt": [1, 2], "tops_per_watt_grade": "READ"}
-    path = library_file(tmp_path, published_macros={"m": {**macro, "grade": "READ", "source": ["papr"]}})
-    with pytest.raises(ConfigError, match=r"published_macros.m.source: unknown source 'papr'"):
+    corner = {"cim_energy": 1, "cim_latency": 1, "sram_leakage": 1, "grade": "READ", "source": ["boook"]}
+    path = library_file(
+        tmp_path,
+        published_macros={"m": {**macro, "grade": "READ", "source": ["papr"]}},
+        corners={"nominal": corner},
+    )
+    with pytest.raises(ConfigError) as error:
         load_library(path)
+    assert error.value.problems == (
+        f"{path}: corners.nominal.source: unknown source 'boook'; did you mean 'book'?",
+        f"{path}: published_macros.m.source: unknown source 'papr'; known: book",
+    )
 
 
 def test_constants_of_a_formula_may_be_negative(tmp_path: Path) -> None:
