@@ -152,7 +152,7 @@ def _crossbar_parts(arch: ArchConfig, site: Site) -> Iterator[Part]:
     level, count = _converters(arch)
     columns_each = math.ceil(crossbar.columns * _blocks(arch, "crossbar", level) / count)
     read_ps = array.actions["read"].latency_ps  # what serves one group waits for the next one
-    yield Part(array, "crossbar", 1, crossbar.parallel_rows * crossbar.columns)
+    yield Part(array, "crossbar", 1, crossbar.parallel_rows * (crossbar.columns + crossbar.reference_columns))
     yield Part(arch.row_driver.component(site, crossbar), "crossbar", 1, crossbar.parallel_rows, read_ps)
     yield Part(arch.decoder.component(site, crossbar), "crossbar", 1, 1, read_ps)
     yield Part(arch.parity.component(site, crossbar), "crossbar", 1, 1, read_ps)

@@ -68,8 +68,8 @@ class Crossbar(Model):
         """Return the priced crossbar.
 
         A cell conducts from the rise of its word line until the bit line has settled and, where no sample-and-hold
-        circuit keeps the value (`held`), through the conversion as well: E = V^2 G t (DERIVED). The reference
-        columns conduct with the others, so their share is in the energy of each cell.
+        circuit keeps the value (`held`), through the conversion as well: E = V^2 G t (DERIVED). Cells
+        of reference columns conduct like the others and are to be counted with them.
         """
         own = f"devices.{self.device}"
         write = f"{own}.{'write_energy_with_driver' if self.device == 'sot_mtj' else 'write_energy_macro'}"
@@ -122,8 +122,7 @@ class Crossbar(Model):
     def _read_energy(self, site: Site, held: bool, conversion: Figure) -> Figure:
         on = self.settling(site) if held else self.settling(site) + conversion
         conductance = self._device(site).mean_conductance(self.read_voltage, site.temperature)
-        share = 1 + self.reference_columns / self.columns
-        return site.array_energy(product(conductance, on) * (self.read_voltage**2 * share))
+        return site.array_energy(product(conductance, on) * self.read_voltage**2)
 
     def _weight_area(self, site: Site) -> Figure:
         """Return the area of the cells behind one row and column."""
@@ -142,9 +141,10 @@ class Crossbar(Model):
     def _device(self, site: Site) -> MtjDevice:
         device = self.mtj(site)
         if device is None:
+            known = ", ".join(KINDS)
             raise ConfigError(
                 f"crossbar.device '{self.device}': archsim has no model of it; state the read's energy and latency"
-                f" under crossbar.costs, or in the library's peripheral.blocks.crossbar, or take one of {', '.join(KINDS)}"
+                f" under crossbar.costs or in the library (peripheral.blocks.crossbar), or take one of {known}"
             )
         return device
 
