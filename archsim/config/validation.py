@@ -177,7 +177,9 @@ def _say(problem: Any, owners: list[type[BaseModel]]) -> str:
         return "is missing"
     if kind in ("literal_error", "union_tag_invalid"):
         word = context.get("tag", given)
-        return f"unknown value {word!r}{nearest(str(word), _expected(context))}"
+        if words := _expected(context):
+            return f"unknown value {word!r}{nearest(str(word), words)}"
+        return f"must be {context['expected']}, got {json.dumps(given)}"
     if kind == "union_tag_not_found":
         return f"needs the key {context['discriminator']}"
     text: str = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")

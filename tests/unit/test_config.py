@@ -45,6 +45,7 @@ class Adc(Model):
 class SenseAmplifier(Model):
     kind: Literal["sense_amplifier"]
     columns: int = 1
+    bits: Literal[1] = 1
 
 
 class Buffer(Model):
@@ -128,6 +129,7 @@ def test_models_are_frozen() -> None:
             {"converter": {"kind": "sense_amplifier", "column": 5}},
             "converter.column: unknown key; did you mean 'columns'?",
         ),
+        ({"converter": {"kind": "sense_amplifier", "bits": 4}}, "converter.bits: must be 1, got 4"),
         ({"converter": {"kind": "acd"}}, "converter: unknown value 'acd'; did you mean 'adc'?"),
         ({"converter": {}}, "converter: needs the key 'kind'"),
         ({"converter": {"kind": "adc"}}, "converter.bits: is missing"),
