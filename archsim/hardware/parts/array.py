@@ -18,6 +18,7 @@ from archsim.hardware.parts.site import Action, Site, build
 
 CELL_ASPECT = 3.0  # width over height of a cell, as the 4F x 12F cell of NeuroSim V1.4 (READ); ASSUMED for all
 NANDS_PER_XOR, NANDS_DEEP = 4, 3  # the textbook XOR of NAND2 gates, and how many of them lie on its path
+ACQUISITION = Figure(1e-9, 0.2e-9, 2e-9, "ASSUMED", ("puma",), "of a sample-and-hold circuit: one PUMA cycle")
 
 
 class Crossbar(Model):
@@ -67,16 +68,16 @@ class Crossbar(Model):
     def component(self, site: Site, held: bool, conversion: Figure) -> Component:
         """Return the priced crossbar.
 
-        A cell conducts from the rise of its word line until the bit line has settled and, where no sample-and-hold
-        circuit keeps the value (`held`), through the conversion as well: E = V^2 G t (DERIVED). Cells
-        of reference columns conduct like the others and are to be counted with them.
+        The latency of a read runs from the driver's output to the moment when columns may be converted. A cell conducts
+        all that time and, where no sample-and-hold circuit keeps the value (`held`), through the conversion as well:
+        E = V^2 G t (DERIVED). Cells of reference columns conduct like the others and are to be counted with them.
         """
         own = f"devices.{self.device}"
         write = f"{own}.{'write_energy_with_driver' if self.device == 'sot_mtj' else 'write_energy_macro'}"
         actions = {
             "read": Action(
                 lambda: self._read_energy(site, held, conversion),
-                lambda: site.analog_latency(self.settling(site)),
+                lambda: site.analog_latency(self.settling(site, held)),
             ),
             "write": Action(
                 lambda: site.figure(write, "energy_per_bit"), lambda: site.figure(f"{own}.write_pulse", "time")
@@ -88,11 +89,11 @@ class Crossbar(Model):
             leakage=lambda: site.leaky(site.figure("devices.stt_mtj.cell_leakage", "power")) * self.bits,
         )  # fmt: skip
 
-    def settling(self, site: Site) -> Figure:
+    def settling(self, site: Site, held: bool) -> Figure:
         """Return the nominal time from driving the rows until the columns can be converted or sensed.
 
-        One row at a time: the measured read time of such a memory. Several: the driver, and as many time constants of
-        bit line and conducting cells as bring the error below a tenth of a cell (DERIVED).
+        One row at a time: the measured read time of such a memory. Several: as many time constants of bit line and
+        conducting cells as bring the error below a tenth of a cell (DERIVED), and the acquisition of the sample.
         """
         if self.digital:
             return site.figure("devices.stt_mtj.read_latency", "time")
@@ -101,9 +102,8 @@ class Crossbar(Model):
         cells = inverse(device.mean_conductance(self.read_voltage, site.temperature) * self.parallel_rows)
         wire = product(site.figure("interconnect.wire_resistance_local", "resistance_per_length"), length) * 0.5
         load = product(site.figure("interconnect.wire_cap_local", "capacitance_per_length"), length)
-        constants = math.log(10 * self.parallel_rows)
-        driver = site.figure("peripheral.row_driver.latency", "time")
-        return driver + product(cells + wire, load) * constants
+        settled = product(cells + wire, load) * math.log(10 * self.parallel_rows)
+        return settled + ACQUISITION if held else settled
 
     def ir_drop_ratio(self, site: Site) -> Figure | None:
         """Return which part of the read voltage is lost on the bit line, None for a device without physics.
@@ -120,7 +120,7 @@ class Crossbar(Model):
         return product(conductance, wire, self._line_length(site)) * (self.parallel_rows / 2)
 
     def _read_energy(self, site: Site, held: bool, conversion: Figure) -> Figure:
-        on = self.settling(site) if held else self.settling(site) + conversion
+        on = self.settling(site, held) if held else self.settling(site, held) + conversion
         conductance = self._device(site).mean_conductance(self.read_voltage, site.temperature)
         return site.array_energy(product(conductance, on) * self.read_voltage**2)
 

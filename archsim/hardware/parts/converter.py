@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from archsim.config import Model
 from archsim.hardware.component import Component, Figure
-from archsim.hardware.parts.array import Crossbar
+from archsim.hardware.parts.array import ACQUISITION, Crossbar
 from archsim.hardware.parts.costs import ConvertCosts, SampleCosts
 from archsim.hardware.parts.figures import constant, spread_like
 from archsim.hardware.parts.site import Action, Site, build, refuse_outside
@@ -130,16 +130,15 @@ class SenseAmplifier(Model):
 def sample_hold(site: Site, costs: SampleCosts, columns: int) -> Component:
     """Return the circuits that keep the values of all columns of a crossbar until their turn at the converter comes.
 
-    It acquires for 1 ns (ASSUMED from PUMA's nanosecond cycle, 0.2 to 2 ns).
+    It acquires while the columns settle, so its latency is part of the read's.
     """
-    acquisition = Figure(1e-9, 0.2e-9, 2e-9, "ASSUMED", ("puma",), "one PUMA cycle")
 
     def area() -> Figure:
         return site.figure("peripheral.sample_hold.area", "area") * columns
 
     action = Action(
         lambda: site.analog_energy(site.figure("peripheral.sample_hold.energy", "energy")),
-        lambda: site.analog_latency(acquisition),
+        lambda: site.analog_latency(ACQUISITION),
     )
     return build(
         site, "sample_hold", costs, {"sample": action},
