@@ -6,6 +6,8 @@ does the same operations.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -42,7 +44,7 @@ def _real_levels(level: Float, rising: npt.NDArray[np.bool_]) -> Float:
 
 def _whole_levels(level: Float, rising: npt.NDArray[np.bool_], dtype: np.dtype[np.signedinteger]) -> Reals:
     """Return the same for whole x; the largest number of the type, which no sum reaches, stands for infinity."""
-    limits = np.iinfo(dtype)
+    limits: np.iinfo[Any] = np.iinfo(dtype)
     exact = level.astype(np.float64)
     levels = np.where(rising, np.ceil(exact), np.floor(exact) + 1)
     return np.clip(levels, limits.min, limits.max).astype(dtype)
@@ -63,9 +65,9 @@ def activation(op: Activation, value: Value) -> Reals:
     """Apply an element-wise function. Raises `TraceError` for an unknown one."""
     x = as_reals(value)
     if op.function == "relu":
-        return np.maximum(x, x.dtype.type(0))
+        return np.asarray(np.maximum(x, 0), x.dtype)
     if op.function == "hardtanh":
-        return np.clip(x, x.dtype.type(-1), x.dtype.type(1))
+        return np.asarray(np.clip(x, -1, 1), x.dtype)
     real = x.astype(np.float32)
     if op.function == "tanh":
         return np.tanh(real)

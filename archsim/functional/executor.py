@@ -20,7 +20,20 @@ from archsim.functional.randomness import bits_per_evaluation
 from archsim.functional.values import Value, as_reals, from_channels_first, layout, repeat
 from archsim.kernels.constants import COLUMN_BLOCK
 from archsim.workload.trace import (
-    INPUT, Activation, Add, Affine, Conv, Dropout, Flatten, Linear, Node, Pool, Quantize, Sign, Softmax, Threshold,
+    INPUT,
+    Activation,
+    Add,
+    Affine,
+    Conv,
+    Dropout,
+    Flatten,
+    Linear,
+    Node,
+    Pool,
+    Quantize,
+    Sign,
+    Softmax,
+    Threshold,
     Trace,
 )  # fmt: skip
 
@@ -53,10 +66,7 @@ def compile_trace(trace: Trace, encodings: Mapping[str, LayerEncoding]) -> Progr
         raise TraceError(f"node '{trace.output.name}': the output must be a vector of scores, not {trace.output.shape}")
     return Program(
         trace,
-        {
-            n.name: compile_layer(n, encodings[n.name], trace.shape_of(n.inputs[0]))
-            for n in trace.crossbar_nodes()
-        },
+        {n.name: compile_layer(n, encodings[n.name], trace.shape_of(n.inputs[0])) for n in trace.crossbar_nodes()},
     )
 
 

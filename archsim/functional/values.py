@@ -101,7 +101,8 @@ def repeat(value: Value, times: int) -> Value:
         return value
     if isinstance(value, np.ndarray):
         return value.repeat(times, axis=0)
-    kept = None if value.kept is None else value.kept.repeat(times, axis=0)
     if isinstance(value, Signs):
-        return Signs(value.bits.repeat(times, axis=0), value.channels, kept, value.gain)
+        some = None if value.kept is None else value.kept.repeat(times, axis=0)
+        return Signs(value.bits.repeat(times, axis=0), value.channels, some, value.gain)
+    kept = None if value.kept is None else value.kept.repeat(times, axis=0)
     return Grid(value.values.repeat(times, axis=0), value.quantizer, kept, value.gain)

@@ -18,7 +18,7 @@ GAMMA = 0x9E3779B97F4A7C15
 MIX_1 = 0xBF58476D1CE4E5B9
 MIX_2 = 0x94D049BB133111EB
 """SplitMix64: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, and the
-public-domain reference code by S. Vigna (RECALLED; the outputs are checked against the known answer for seed 1234567)."""
+public-domain reference code by S. Vigna (RECALLED; a test checks the outputs against the known answer)."""
 
 
 def words_for(channels: int) -> int:

@@ -155,7 +155,7 @@ def multiply(bits, kept, has_kept, images, shape, taps, plan, groups, sections, 
                         _tile(full, width, arguments)
                 column += width
             for r in range(count):
-                odd = 0
+                odd = np.int64(0)
                 for g in range(sections[s], sections[s + 1]):
                     odd += np.int64(driven[g, r]) & 1
                 start = (first + r) * out.shape[1] + first_column

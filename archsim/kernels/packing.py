@@ -28,7 +28,7 @@ def pack_at_least(values, levels, flip, out):  # type: ignore[no-untyped-def]
             found = at_least16(values, i * channels + j * LANE, levels, j * LANE)
             out[i, j] = found ^ flip[j]
         if rest:
-            word = 0
+            word = np.int64(0)
             for k in range(rest):
                 word |= np.int64(values[i, whole * LANE + k] >= levels[whole * LANE + k]) << k
             out[i, whole] = np.uint16(word) ^ flip[whole]
@@ -45,7 +45,7 @@ def pack_plane(values, plane, out):  # type: ignore[no-untyped-def]
     pixels, channels = values.shape
     for i in prange(pixels):
         for j in range(out.shape[1]):
-            word = 0
+            word = np.int64(0)
             for k in range(min(LANE, channels - j * LANE)):
                 word |= np.int64(values[i, j * LANE + k] >> plane & 1) << k
             out[i, j] = np.uint16(word)

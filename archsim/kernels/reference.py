@@ -41,12 +41,10 @@ def convert(distance: Ints, bits: int | None, lsb_log2: int) -> Ints:
         return distance
     half = (1 << lsb_log2) >> 1
     code = np.clip((distance + half) >> lsb_log2, 1 - 2 ** (bits - 1), 2 ** (bits - 1))
-    return code << lsb_log2
+    return np.asarray(code << lsb_log2)
 
 
-def multiply(
-    x: Ints, driven: Bools, weights: Ints, groups: Sequence[Ints], bits: int | None, lsb_log2: int
-) -> Ints:
+def multiply(x: Ints, driven: Bools, weights: Ints, groups: Sequence[Ints], bits: int | None, lsb_log2: int) -> Ints:
     """Return the sums that binary inputs give on weights of one cell, converted group by group.
 
     `x`, `driven`: (vectors, rows), x = +1 or -1 where a row is driven. `weights`: (slices of a cell, out, rows),

@@ -7,8 +7,10 @@ set: LLVM lowers the vectors to AVX-512 (where popcounts of 16-bit lanes exist),
 A change in this file is not seen by numba's cache of the kernels that use it: touch those files too.
 """
 
+# ruff: noqa: ARG001 (numba reads the signature of an intrinsic; its arguments reach `emit` as a list)
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llvmlite import ir
@@ -17,6 +19,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from archsim.kernels.constants import GAMMA, MIX_1, MIX_2, ROW_BLOCK
+
+
+def _emitter(function: Callable[..., Any]) -> Any:
+    """Make an intrinsic of a function that returns (signature, emit); kernels call it without its first argument."""
+    return intrinsic(function)
+
 
 I16, I32, I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 
@@ -36,6 +44,11 @@ def _load(builder: Any, address: Any, kind: Any, align: int = 2) -> Any:
 
 def _store(builder: Any, value: Any, address: Any, align: int = 2) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = align
+
+
+def _variable(builder: Any, initial: Any) -> Any:
+    """Return the address of a local variable, which LLVM keeps in a register."""
+    return cgutils.alloca_once_value(builder, initial)  # type: ignore[no-untyped-call]
 
 
 def _bytes(builder: Any, elements: Any) -> Any:
@@ -67,19 +80,19 @@ def tile(width: int, masked: bool) -> Any:
     blocks = width // lanes
     vector = ir.VectorType(I16, lanes)
 
-    @intrinsic
-    def run(_context, x, mask, weights, sums, centre, lane_count, slice_count, x_pitch, lane_pitch,
-            slice_pitch, sum_pitch, step, low, high):  # type: ignore[no-untyped-def]  # fmt: skip
+    @_emitter
+    def run(  # type: ignore[no-untyped-def]
+        _context, x, mask, weights, sums, centre, lane_count, slice_count, x_pitch, lane_pitch, slice_pitch,
+        sum_pitch, step, low, high,
+    ):  # fmt: skip
         signature = types.void(*[types.intp] * 14)
 
         def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
             (x, mask, weights, sums, centre, lane_count, slice_count, x_pitch, lane_pitch,
              slice_pitch, sum_pitch, step, low, high) = arguments  # fmt: skip
             count = _popcount(b.module, vector)
-            acc = [
-                [cgutils.alloca_once_value(b, ir.Constant(vector, [0] * lanes)) for _ in range(blocks)]
-                for _ in range(ROW_BLOCK)
-            ]
+            zero = ir.Constant(vector, [0] * lanes)
+            acc = [[_variable(b, zero) for _ in range(blocks)] for _ in range(ROW_BLOCK)]
             with cgutils.for_range(b, slice_count) as outer:
                 base = b.add(weights, _bytes(b, b.mul(outer.index, slice_pitch)))
                 with b.if_then(b.icmp_signed(">", outer.index, I64(0))):
@@ -112,7 +125,7 @@ def tile(width: int, masked: bool) -> Any:
     return run
 
 
-@intrinsic
+@_emitter
 def rebuild16(_context, codes, out, index, factor, offset):  # type: ignore[no-untyped-def]
     """Add `factor` * code + `offset` to 16 elements of the array `out` from flat position `index` on.
 
@@ -138,7 +151,7 @@ def rebuild16(_context, codes, out, index, factor, offset):  # type: ignore[no-u
     return signature, emit
 
 
-@intrinsic
+@_emitter
 def at_least16(_context, values, index, levels, first):  # type: ignore[no-untyped-def]
     """Return 16 bits: bit i tells whether `values`[index + i] >= `levels`[first + i] (flat positions, one dtype)."""
     signature = types.uint16(values, types.intp, levels, types.intp)
@@ -161,7 +174,7 @@ def at_least16(_context, values, index, levels, first):  # type: ignore[no-untyp
     return signature, emit
 
 
-@intrinsic
+@_emitter
 def keep32(_context, key, block, limits):  # type: ignore[no-untyped-def]
     """Return 32 random bits, bit i being 1 where the i-th uniform is at most the i-th limit.
 
@@ -189,21 +202,21 @@ def keep32(_context, key, block, limits):  # type: ignore[no-untyped-def]
     return signature, emit
 
 
-def _quads(builder: Any, count: Any) -> Any:
+def _quads(builder: Any, count: Any) -> Iterator[tuple[int, Any, Any]]:
     """Yield (bytes at once, how many times, first byte) to walk `count` words: by four, then one by one."""
     whole = builder.lshr(count, I64(2))
     yield 8, whole, I64(0)
     yield 2, builder.and_(count, I64(3)), builder.shl(whole, I64(3))
 
 
-@intrinsic
+@_emitter
 def count_ones(_context, words, count):  # type: ignore[no-untyped-def]
     """Return the number of ones in `count` 16-bit words from an address on."""
     signature = types.intp(types.intp, types.intp)
 
     def emit(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         words, count = arguments
-        total = cgutils.alloca_once_value(b, I64(0))
+        total = _variable(b, I64(0))
         for size, amount, start in _quads(b, count):
             with cgutils.for_range(b, amount) as loop:
                 at = b.add(b.add(words, start), b.mul(loop.index, I64(size)))
@@ -214,7 +227,7 @@ def count_ones(_context, words, count):  # type: ignore[no-untyped-def]
     return signature, emit
 
 
-@intrinsic
+@_emitter
 def copy_words(_context, source, target, count):  # type: ignore[no-untyped-def]
     """Copy `count` 16-bit words from one address to another."""
     signature = types.void(types.intp, types.intp, types.intp)
@@ -230,7 +243,7 @@ def copy_words(_context, source, target, count):  # type: ignore[no-untyped-def]
     return signature, emit
 
 
-@intrinsic
+@_emitter
 def copy_pieces(_context, source, target, pieces, count):  # type: ignore[no-untyped-def]
     """Put parts of words into lanes.
 

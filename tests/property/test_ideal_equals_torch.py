@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 
 from archsim.functional import compute, dropout_mask, ideal_encodings
 from archsim.workload.trace import (
-    Add, Affine, Conv, Dropout, Flatten, Linear, Node, Pool, Quantize, Sign, Threshold, Trace, Weights,
+    Add,
+    Affine,
+    Conv,
+    Dropout,
+    Flatten,
+    Linear,
+    Node,
+    Pool,
+    Quantize,
+    Sign,
+    Threshold,
+    Trace,
+    Weights,
 )  # fmt: skip
 
 SEED, PASSES = 11, 3

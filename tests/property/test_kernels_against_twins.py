@@ -25,7 +25,7 @@ def partitions(draw, rows):
 
 
 @st.composite
-def layers(draw, weight_bits=st.just(1)):
+def layers(draw, weight_bits):
     """A random convolution with its encoding, on an input of a random size."""
     parts = draw(st.sampled_from([1, 1, 1, 2, 3]))
     inputs, outputs = draw(st.integers(1, 37)), draw(st.integers(1, 50))
@@ -68,9 +68,7 @@ def twin(node, encoding, x, driven, input_bits, signed):
             slices = reference.weight_slices(w, op.weights.bits)
             for low in range(0, op.weights.bits, encoding.slices_per_cell):
                 cell = slices[low : low + encoding.slices_per_cell]
-                sums += (
-                    reference.multiply(rows, on, cell, encoding.groups, converter.bits, converter.lsb_log2) << low
-                )
+                sums += reference.multiply(rows, on, cell, encoding.groups, converter.bits, converter.lsb_log2) << low
         else:
             sums = reference.bit_serial(
                 rows, input_bits, signed, w, op.weights.bits, encoding.groups, converter.bits,
@@ -86,9 +84,7 @@ def test_binary_layer_equals_its_twin(layer, images, dropped):
     node, encoding, shape, rng = layer
     x = rng.choice(np.array([-1, 1]), (images, *shape))
     kept = rng.random(x.shape) < 0.7 if dropped else np.ones(x.shape, bool)
-    value = Signs(
-        pack(from_channels_first(x) > 0), shape[0], pack(from_channels_first(kept)) if dropped else None
-    )
+    value = Signs(pack(from_channels_first(x) > 0), shape[0], pack(from_channels_first(kept)) if dropped else None)
     out, activity = run_layer(compile_layer(node, encoding, shape), value)
     expected = twin(node, encoding, x, kept, None, False)
     np.testing.assert_array_equal(out, expected)
@@ -113,9 +109,7 @@ def test_bit_serial_layer_equals_its_twin(layer, images, bits, signed, dropped):
     x = rng.integers(quantizer.low, quantizer.high + 1, (images, *shape))
     kept = rng.random(x.shape) < 0.7 if dropped else np.ones(x.shape, bool)
     x = x * kept
-    value = Grid(
-        from_channels_first(x).astype(np.int32), quantizer, from_channels_first(kept) if dropped else None
-    )
+    value = Grid(from_channels_first(x).astype(np.int32), quantizer, from_channels_first(kept) if dropped else None)
     out, activity = run_layer(compile_layer(node, encoding, shape), value)
     expected = twin(node, encoding, x, np.ones_like(x), bits, signed)
     np.testing.assert_array_equal(out, expected)
