@@ -1,0 +1,1 @@
+"""So what: counts times costs, and answers against labels."""

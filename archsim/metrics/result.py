@@ -1,0 +1,162 @@
+"""What one run found: the one type that reports, comparisons and studies read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping as Table
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from archsim.metrics.endurance import Endurance
+from archsim.metrics.energy import LEAKAGE, EnergyRow, grouped, total
+from archsim.metrics.intervals import Estimate
+from archsim.metrics.layers import LayerRow
+from archsim.metrics.memory import Memory
+from archsim.metrics.plausibility import Check
+from archsim.metrics.quality import Quality
+from archsim.sim.log import RunLog, StationTotal
+
+PICO = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Cost and quality of one network on one chip.
+
+    `energy`: over the whole run, by layer, part and action. `area_m2`: by part. `quality`: None where there were no
+    labelled images. `config`: everything that made the result, expanded; `config_hash`: a hash of it.
+    """
+
+    arch: str
+    workload: str
+    seed: int
+    config_hash: str
+    log: RunLog
+    energy: tuple[EnergyRow, ...]
+    area_m2: Table[str, Estimate]
+    memory: Memory
+    endurance: Endurance
+    plausibility: tuple[Check, ...]
+    layers: tuple[LayerRow, ...]
+    quality: Quality | None
+    warnings: tuple[str, ...]
+    config: Table[str, Any] = field(repr=False)
+
+    @property
+    def latency_s_per_image(self) -> float:
+        """Seconds from the load of an image to its averaged answer, with the chip otherwise idle."""
+        return self.log.latency_ps * PICO
+
+    @property
+    def throughput_images_per_s(self) -> float:
+        """Images a second in the long run."""
+        return 1 / (self.log.image_interval_ps * PICO)
+
+    @property
+    def energy_j_per_image(self) -> Estimate:
+        """Joules an image, leakage and off-chip memory included."""
+        return total(self.energy, 1 / self.log.images)
+
+    @property
+    def power_w(self) -> float:
+        """Average power over the run."""
+        return total(self.energy).value / (self.log.total_ps * PICO)
+
+    def energy_by(self, what: str) -> Table[str, Estimate]:
+        """Return joules an image by "part", "layer" or "action" (part.action)."""
+        keys = {
+            "part": lambda r: r.part,
+            "layer": lambda r: r.layer,
+            "action": lambda r: f"{r.part}.{r.action}",
+        }
+        return grouped(self.energy, keys[what], 1 / self.log.images)
+
+    @property
+    def leakage_j_per_image(self) -> Estimate:
+        """Joules an image that flow whether or not anything happens."""
+        return total((r for r in self.energy if r.action == LEAKAGE), 1 / self.log.images)
+
+    @property
+    def bottleneck(self) -> StationTotal:
+        """The station that was busy for the largest part of the run."""
+        return max(self.log.stations, key=lambda s: s.busy_ps)
+
+    def utilisation(self, station: StationTotal) -> float:
+        """Return which part of the run a station was busy."""
+        return station.busy_ps / self.log.total_ps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: SI units in the keys, null where a number is infinite or unknown."""
+        log, energy = self.log, self.energy_j_per_image
+        out: dict[str, Any] = {
+            "arch": self.arch,
+            "workload": self.workload,
+            "seed": self.seed,
+            "config_hash": self.config_hash,
+            "images": log.images,
+            "passes": log.passes,
+            "schedule": log.schedule,
+            "grain": log.grain,
+            "latency_s_per_image": self.latency_s_per_image,
+            "first_pass_s": log.first_pass_ps * PICO,
+            "pass_interval_s": log.pass_interval_ps * PICO,
+            "image_interval_s": log.image_interval_ps * PICO,
+            "total_s": log.total_ps * PICO,
+            "programming_s": log.programming_ps * PICO,
+            "throughput_images_per_s": self.throughput_images_per_s,
+            "energy_j_per_image": {
+                **plain(energy),
+                "leakage": self.leakage_j_per_image.value,
+                "by_part": {k: plain(v) for k, v in self.energy_by("part").items()},
+                "by_layer": {k: plain(v) for k, v in self.energy_by("layer").items()},
+                "by_action": {k: plain(v) for k, v in self.energy_by("action").items()},
+            },
+            "power_w": self.power_w,
+            "area_m2": {
+                "value": sum(a.value for a in self.area_m2.values()),
+                "low": sum(a.low for a in self.area_m2.values()),
+                "high": sum(a.high for a in self.area_m2.values()),
+                "by_part": {k: plain(v) for k, v in self.area_m2.items()},
+            },
+            "memory_bits": {"total": self.memory.total, **asdict(self.memory)},
+            "endurance": {**asdict(self.endurance), "lifetime_images": self.endurance.lifetime_images},
+            "bottleneck": {"station": self.bottleneck.name, "utilisation": self.utilisation(self.bottleneck)},
+            "stations": [
+                {
+                    "name": s.name,
+                    "group": s.group,
+                    "uses": s.uses,
+                    "busy_s": s.busy_ps * PICO,
+                    "queued_s": s.queued_ps * PICO,
+                    "utilisation": self.utilisation(s),
+                }
+                for s in log.stations
+                if s.uses
+            ],
+            "stalls": [{"process": s.process, "cause": s.cause, "waited_s": s.waited_ps * PICO} for s in log.stalls],
+            "layers": [asdict(row) for row in self.layers],
+            "plausibility": [{**asdict(c), "plausible": c.plausible} for c in self.plausibility],
+            "events": log.events,
+            "simulated_passes": log.simulated_passes,
+            "skipped_passes": log.skipped_passes,
+            "warnings": list(self.warnings),
+        }
+        for name, estimate in self.quality.estimates() if self.quality else ():
+            out[name] = {**plain(estimate), "method": estimate.method}
+        return finite(out)
+
+
+def plain(estimate: Estimate) -> dict[str, float]:
+    """Return value, low and high as plain data."""
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+def finite(data: Any) -> Any:
+    """Return plain data with null for every number that JSON cannot write."""
+    if isinstance(data, dict):
+        return {k: finite(v) for k, v in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite(v) for v in data]
+    if isinstance(data, float) and not math.isfinite(data):
+        return None
+    return data
