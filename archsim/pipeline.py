@@ -25,7 +25,7 @@ from archsim.metrics.intervals import Estimate
 from archsim.metrics.layers import layer_rows
 from archsim.metrics.memory import memory_of
 from archsim.metrics.plausibility import plausibility
-from archsim.metrics.quality import Quality, evaluate_quality
+from archsim.metrics.quality import evaluate_quality
 from archsim.metrics.result import Result
 from archsim.sim.run import simulate
 from archsim.workload.cache import trace_of

@@ -44,10 +44,10 @@ def layer_rows(
     mapping: Mapping, log: RunLog, activity: Table[str, Activity], energy: tuple[EnergyRow, ...]
 ) -> tuple[LayerRow, ...]:
     """Return a row for every layer that is placed, in order."""
-    return tuple(_row(p, mapping, log, activity[p.name], energy) for p in mapping.placed())
+    return tuple(_row(p, log, activity[p.name], energy) for p in mapping.placed())
 
 
-def _row(placed: Placed, mapping: Mapping, log: RunLog, activity: Activity, energy: tuple[EnergyRow, ...]) -> LayerRow:
+def _row(placed: Placed, log: RunLog, activity: Activity, energy: tuple[EnergyRow, ...]) -> LayerRow:
     stage, tiling = placed.stage, placed.tiling
     busy_ps = max((s.busy_ps for s in log.stations if s.name == f"{placed.name} arrays"), default=0)
     drawn = sum(op.units for op in log.operations if op.name == "draw" and op.layer == placed.name)

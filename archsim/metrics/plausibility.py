@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from archsim.hardware.chip import Chip
 from archsim.mapping.plan import Mapping
+from archsim.mapping.stages import Stage
 from archsim.metrics.energy import LEAKAGE, EnergyRow
 from archsim.sim.log import RunLog
-from archsim.mapping.stages import Stage
 from archsim.workload.trace import Conv, Linear, Weights
 
 MACRO = (

@@ -17,6 +17,7 @@ from archsim.metrics.quality import Quality
 from archsim.sim.log import RunLog, StationTotal
 
 PICO = 1e-12
+OFF_CHIP = "memory"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,11 @@ class Result:
     def energy_j_per_image(self) -> Estimate:
         """Joules an image, leakage and off-chip memory included."""
         return total(self.energy, 1 / self.log.images)
+
+    @property
+    def energy_on_chip(self) -> Estimate:
+        """Joules an image without the off-chip memory: what most publications count."""
+        return total((r for r in self.energy if r.part != OFF_CHIP), 1 / self.log.images)
 
     @property
     def power_w(self) -> float:
@@ -106,6 +112,7 @@ class Result:
             "throughput_images_per_s": self.throughput_images_per_s,
             "energy_j_per_image": {
                 **plain(energy),
+                "on_chip": plain(self.energy_on_chip),
                 "leakage": self.leakage_j_per_image.value,
                 "by_part": {k: plain(v) for k, v in self.energy_by("part").items()},
                 "by_layer": {k: plain(v) for k, v in self.energy_by("layer").items()},
@@ -143,7 +150,7 @@ class Result:
         }
         for name, estimate in self.quality.estimates() if self.quality else ():
             out[name] = {**plain(estimate), "method": estimate.method}
-        return finite(out)
+        return {key: finite(value) for key, value in out.items()}
 
 
 def plain(estimate: Estimate) -> dict[str, float]:
