@@ -42,11 +42,19 @@ class Sign(nn.Module):
         return sign(x)
 
 
+class _PlainSignSTE(_SignSTE):
+    """Sign whose gradient passes unchanged: a clip would stall the third of standardised weights beyond +-1."""
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        del ctx
+        return grad
+
+
 def _standardise(latent: Tensor) -> Tensor:
     """Return latent weights with mean 0 and deviation 1 in each output channel.
 
-    IR-Net's balanced, standardised weights (Qin et al., CVPR 2020). A bit then carries the most information, and
-    the clipped gradient never dies from weights that drift.
+    IR-Net's balanced, standardised weights (Qin et al., CVPR 2020; recalled): a bit then carries the most information.
     """
     flat = latent.flatten(1)
     shape = (-1,) + (1,) * (latent.dim() - 1)
@@ -66,7 +74,9 @@ class _Binary(nn.Module):
 
     def binary_weight(self) -> Tensor:
         """Return the weights as the hardware holds them: -1 or +1, the shape of `weight`, with gradient."""
-        return sign(_standardise(self.weight) if self.standardise else self.weight)
+        if self.standardise:
+            return _PlainSignSTE.apply(_standardise(self.weight))  # type: ignore[no-any-return, no-untyped-call]
+        return sign(self.weight)
 
 
 class BinaryLinear(_Binary):

@@ -108,6 +108,8 @@ class _Masked(TorchFunctionMode):
             return func(*args, **kwargs)
         name = f"F.{func.__name__}"
         self.calls[name] += 1
+        if _rate(args, kwargs) == 0:
+            return args[0]
         name += f"@{self.calls[name]}" if self.calls[name] > 1 else ""
         return _masked(self.provider, name, args[0], func is not F.dropout, _rate(args, kwargs))
 
@@ -123,7 +125,8 @@ def masks(model: nn.Module, provider: MaskProvider) -> Iterator[None]:
 
     `provider(name, shape)` returns the 0/1 mask (1 keeps) of a stochastic module by its path in `model`, with the
     batch axis first: (N, C, H, W) element-wise, (N, C, 1, 1) for feature maps, (N, maps) for maps of a flat input.
-    Functional dropouts are named as the tracer names them. The model's hooks and modes are restored afterwards.
+    Modules of rate 0 are not asked for. Functional dropouts are named as the tracer names them. The model's hooks
+    are removed afterwards.
     """
     mode = _Masked(provider)
 
@@ -133,6 +136,8 @@ def masks(model: nn.Module, provider: MaskProvider) -> Iterator[None]:
     def replace(name: str) -> Callable[..., Tensor]:
         def hook(module: nn.Module, args: tuple[Tensor, ...], _: Tensor) -> Tensor:
             mode.inside -= 1
+            if module.p == 0:
+                return args[0]
             if isinstance(module, SpinDrop):
                 shape = module.mask_shape(tuple(args[0].shape))
                 return module.apply_mask(args[0], provider(name, shape).to(args[0]))

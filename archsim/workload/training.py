@@ -33,7 +33,8 @@ def train(workload: Workload, *, quiet: bool = False, test_images: int | None = 
     """Train a workload's network, evaluate it with its Monte-Carlo passes, write its checkpoint atomically.
 
     The same seed gives the same weights on the same machine and number of threads; torch's own generator is left
-    as it was. A progress bar goes to stderr unless `quiet`.
+    as it was. A progress bar goes to stderr unless `quiet`. The accuracy is measured on the first `test_images` of
+    the test split, by default as many as the workload evaluates.
 
     Raises `DataError` when data are missing or the training diverges.
     """
@@ -45,7 +46,7 @@ def train(workload: Workload, *, quiet: bool = False, test_images: int | None = 
         model = build_model(workload)
         fit(model, data, config.training, quiet=quiet)
     seconds = time.perf_counter() - started
-    test = workload.data(test_images)
+    test = workload.data(test_images or config.images, split="test")
     trained = Trained(
         epochs=config.training.epochs,
         seconds=round(seconds, 1),

@@ -22,10 +22,15 @@ class Captured:
     """The graph of a model. `shapes`: of each tensor-valued node, without the batch axis; `names`: unique, readable."""
 
     model: nn.Module
-    graph: fx.Graph
+    runnable: fx.GraphModule
     modules: dict[str, nn.Module]
     shapes: dict[fx.Node, tuple[int, ...]]
     names: dict[fx.Node, str]
+
+    @property
+    def graph(self) -> fx.Graph:
+        """The calls of the model's forward, in order."""
+        return self.runnable.graph
 
 
 class _Tracer(fx.Tracer):
@@ -54,25 +59,26 @@ def capture(model: nn.Module, example: Tensor) -> Captured:
     Raises `TraceError` when the model's control flow depends on its data or its mode, or it cannot run the example.
     """
     model.train()
-    graph = _graph(model)
+    in_training = _follow(model).graph
     model.eval()
-    _same_in_both_modes(model, graph, _graph(model))
-    placeholders = [n for n in graph.nodes if n.op == "placeholder"]
+    runnable = _follow(model)
+    _same_in_both_modes(model, in_training, runnable.graph)
+    placeholders = [n for n in runnable.graph.nodes if n.op == "placeholder"]
     if len(placeholders) != 1:
         raise TraceError(f"{type(model).__name__} takes {len(placeholders)} inputs; archsim traces models with one")
     if example.dim() < 2:
         raise TraceError(f"the example needs a batch axis first, got shape {tuple(example.shape)}")
-    values = _Recorder(model, graph).record(example.expand(2, *example.shape[1:]) if len(example) == 1 else example)
+    values = _Recorder(runnable).record(example.expand(2, *example.shape[1:]) if len(example) == 1 else example)
     shapes = {node: tuple(v.shape[1:]) for node, v in values.items() if isinstance(v, Tensor) and v.dim() > 0}
     modules = dict(model.named_modules())
-    return Captured(model, graph, modules, shapes, _names(graph))
+    return Captured(model, runnable, modules, shapes, _names(runnable.graph))
 
 
 def sample(captured: Captured, data: Tensor, wanted: set[fx.Node]) -> dict[fx.Node, Tensor]:
     """Return about `SAMPLE` values, the extremes among them, that each wanted node takes on data, all dropouts on."""
     seen: dict[fx.Node, Tensor] = {}
     with always_on():
-        values = _Recorder(captured.model, captured.graph).record(data, wanted)
+        values = _Recorder(captured.runnable).record(data, wanted)
     for node, value in values.items():
         flat = value.detach().float().flatten().cpu()
         thin = flat[:: max(1, -(-flat.numel() // SAMPLE))]
@@ -80,16 +86,18 @@ def sample(captured: Captured, data: Tensor, wanted: set[fx.Node]) -> dict[fx.No
     return seen
 
 
-def _graph(model: nn.Module) -> fx.Graph:
+def _follow(model: nn.Module) -> fx.GraphModule:
+    attributes = set(vars(model))
     try:
-        return _Tracer().trace(model)
-    except TraceError:
-        raise
+        return fx.GraphModule(model, _Tracer().trace(model))
     except Exception as error:  # fx runs the user's forward, which may raise anything
         raise TraceError(
             f"{type(model).__name__}: torch.fx cannot follow its forward ({error}); control flow must not depend"
             " on the data"
         ) from error
+    finally:
+        for name in set(vars(model)) - attributes:  # fx leaves tensors that forward makes on the model
+            delattr(model, name)
 
 
 def _same_in_both_modes(model: nn.Module, training: fx.Graph, evaluation: fx.Graph) -> None:
@@ -109,17 +117,17 @@ def _same_in_both_modes(model: nn.Module, training: fx.Graph, evaluation: fx.Gra
 class _Recorder(fx.Interpreter):
     """Runs a graph and keeps the value of its nodes."""
 
-    def __init__(self, model: nn.Module, graph: fx.Graph) -> None:
-        super().__init__(fx.GraphModule(model, graph))
-        self.seen: dict[str, Any] = {}
-        self.keep: set[str] | None = None
-        self.nodes = {node.name: node for node in graph.nodes}
+    def __init__(self, runnable: fx.GraphModule) -> None:
+        super().__init__(runnable)
+        self.extra_traceback = False
+        self.seen: dict[fx.Node, Any] = {}
+        self.keep: set[fx.Node] | None = None
 
     def record(self, data: Tensor, wanted: set[fx.Node] | None = None) -> dict[fx.Node, Any]:
         """Return the value of each node (or of the wanted ones) for this input."""
-        self.keep = None if wanted is None else {node.name for node in wanted}
+        self.keep = wanted
         self.run(data)
-        return {self.nodes[name]: value for name, value in self.seen.items()}
+        return self.seen
 
     def run_node(self, n: fx.Node) -> Any:
         try:
@@ -127,8 +135,8 @@ class _Recorder(fx.Interpreter):
         except Exception as error:  # a module of the user's model may raise anything
             where = f"module '{n.target}'" if n.op == "call_module" else f"'{n.name}'"
             raise TraceError(f"{where} cannot run the example: {str(error).splitlines()[0]}") from error
-        if self.keep is None or n.name in self.keep:
-            self.seen[n.name] = value
+        if self.keep is None or n in self.keep:
+            self.seen[n] = value
         return value
 
 
