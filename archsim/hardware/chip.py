@@ -148,21 +148,26 @@ def _local_parts(arch: ArchConfig, site: Site) -> Iterator[Part]:
 def _crossbar_parts(arch: ArchConfig, site: Site) -> Iterator[Part]:
     crossbar, converter = arch.crossbar, arch.converter
     check_bits(converter, crossbar, site)
-    array = crossbar.component(site, converter.sample_hold, converter.conversion(site, crossbar))
     level, count = _converters(arch)
-    columns_each = math.ceil(crossbar.columns * _blocks(arch, "crossbar", level) / count)
-    read_ps = array.actions["read"].latency_ps  # what serves one group waits for the next one
-    yield Part(array, "crossbar", 1, crossbar.parallel_rows * (crossbar.columns + crossbar.reference_columns))
-    yield Part(arch.row_driver.component(site, crossbar), "crossbar", 1, crossbar.parallel_rows, read_ps)
-    yield Part(arch.decoder.component(site, crossbar), "crossbar", 1, 1, read_ps)
-    yield Part(arch.parity.component(site, crossbar), "crossbar", 1, 1, read_ps)
+    turns = math.ceil(crossbar.columns * _blocks(arch, "crossbar", level) / count)  # columns behind one converter
+    array = crossbar.component(site, converter.sample_hold, converter.conversion(site, crossbar))
+    mux = arch.column_mux.component(site, crossbar, turns)
     convert = converter.component(site, crossbar)
+    read_ps = array.actions["read"].latency_ps
     convert_ps = convert.actions["convert"].latency_ps
-    yield Part(arch.column_mux.component(site, crossbar, columns_each), level, count, 1, convert_ps)
+    # the next group waits until this one is converted, or at least sampled
+    group_ps = max(read_ps, turns * convert_ps) if converter.sample_hold else read_ps + turns * convert_ps
+
+    conducting = crossbar.parallel_rows * (crossbar.columns + crossbar.reference_columns)
+    yield Part(array, "crossbar", 1, conducting, group_ps)
+    yield Part(arch.row_driver.component(site, crossbar), "crossbar", 1, crossbar.parallel_rows, group_ps)
+    yield Part(arch.decoder.component(site, crossbar), "crossbar", 1, 1, group_ps)
+    yield Part(arch.parity.component(site, crossbar), "crossbar", 1, 1, group_ps)
+    yield Part(mux, level, count, 1, convert_ps)
     yield Part(convert, level, count)
     if converter.kind == "adc" and converter.sample_hold:
         hold = sample_hold(site, converter.sample_hold_costs, crossbar.columns)
-        yield Part(hold, "crossbar", 1, crossbar.columns, read_ps)
+        yield Part(hold, "crossbar", 1, crossbar.columns, group_ps)
 
 
 def _converters(arch: ArchConfig) -> tuple[str, int]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from archsim.hardware import mtj
 from archsim.hardware.component import Figure
+from archsim.hardware.figures import constant
 from archsim.hardware.library import Library
-from archsim.hardware.parts.figures import constant
 
 KINDS = ("stt_mtj", "sot_mtj")
 

@@ -12,8 +12,8 @@ from archsim.config import Model, Voltage
 from archsim.errors import ConfigError
 from archsim.hardware.component import Component, Figure
 from archsim.hardware.device import KINDS, MtjDevice
+from archsim.hardware.figures import constant, inverse, product
 from archsim.hardware.parts.costs import ComputeCosts, DecodeCosts, DriveCosts, ReadWriteCosts, SelectCosts
-from archsim.hardware.parts.figures import constant, inverse, product
 from archsim.hardware.parts.site import Action, Site, build
 
 CELL_ASPECT = 3.0  # width over height of a cell, as the 4F x 12F cell of NeuroSim V1.4 (READ); ASSUMED for all

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from archsim.config import Bandwidth, Data, Model
 from archsim.hardware.component import Component, Figure
+from archsim.hardware.figures import constant, product
 from archsim.hardware.parts.costs import ReadWriteCosts
-from archsim.hardware.parts.figures import constant, product
 from archsim.hardware.parts.site import Action, Site, build, refuse_outside
 
 KIBIBYTE = 8 * 1024

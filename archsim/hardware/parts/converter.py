@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 
 from archsim.config import Model
 from archsim.hardware.component import Component, Figure
+from archsim.hardware.figures import constant, spread_like
 from archsim.hardware.parts.array import ACQUISITION, Crossbar
 from archsim.hardware.parts.costs import ConvertCosts, SampleCosts
-from archsim.hardware.parts.figures import constant, spread_like
 from archsim.hardware.parts.site import Action, Site, build, refuse_outside
 
 

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from archsim.config import Data, Frequency, Model
 from archsim.hardware.component import Component, Figure
+from archsim.hardware.figures import constant, product
 from archsim.hardware.parts.costs import HopCosts, TransferCosts
-from archsim.hardware.parts.figures import constant, product
 from archsim.hardware.parts.site import Action, Part, Site, build
 from archsim.units import picoseconds
 

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from archsim.config import Model
 from archsim.hardware.component import Component, Figure
+from archsim.hardware.figures import constant, spread_like
 from archsim.hardware.parts.costs import AddCosts, ApplyCosts, AveragerCosts, Costs, PoolCosts
-from archsim.hardware.parts.figures import constant, spread_like
 from archsim.hardware.parts.site import Action, Part, Site, build
 
 Terms = tuple[str, ...]

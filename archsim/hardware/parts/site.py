@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from archsim.errors import ConfigError
 from archsim.hardware.component import ActionCost, Component, Figure
+from archsim.hardware.figures import product
 from archsim.hardware.library import Library
 from archsim.hardware.parts.costs import ActionCosts, Costs, Quote
-from archsim.hardware.parts.figures import product
 from archsim.units import picoseconds
 
 Formula = Callable[[], Figure]

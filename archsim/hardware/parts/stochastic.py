@@ -8,8 +8,8 @@ from pydantic import Field
 
 from archsim.config import Model
 from archsim.hardware.component import Component, Figure
+from archsim.hardware.figures import inverse
 from archsim.hardware.parts.costs import DrawCosts
-from archsim.hardware.parts.figures import inverse
 from archsim.hardware.parts.site import Action, Part, Site, build
 
 Scope = Literal["crossbar", "tile", "chip"]
