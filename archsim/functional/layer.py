@@ -196,7 +196,7 @@ def _multiply(layer: Layer, bits: Words, kept: Words | None, weight: int, out: R
                 len(bits),
                 shape,
                 window.taps,
-                (plan.copies, plan.copy_start, plan.pieces, plan.piece_start),
+                (plan.blocks, plan.block_start, plan.pieces, plan.piece_start),
                 (plan.group_lanes, plan.group_rows),
                 layer.sections,
                 weights[cell * per_cell : (cell + 1) * per_cell],

@@ -5,6 +5,9 @@ from __future__ import annotations
 LANE = 16
 """Bits of a lane, the word in which rows are packed."""
 
+BLOCK = 4
+"""Words that are copied at once where four neighbours go to neighbouring lanes."""
+
 ROW_BLOCK = 4
 """Input vectors that share one load of the weights; 4 x 128 accumulators fill half of 32 AVX-512 registers."""
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit, prange
 
 from archsim.kernels.constants import ROW_BLOCK, TASK_ROWS
-from archsim.kernels.vector import copy_pieces, copy_words, count_ones, rebuild16, tile
+from archsim.kernels.vector import copy_blocks, copy_pieces, count_ones, rebuild16, tile
 
 _plain128, _plain64, _plain32, _plain16 = (tile(w, False) for w in (128, 64, 32, 16))
 _masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in (128, 64, 32, 16))
@@ -15,9 +15,9 @@ _masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in (128, 64, 
 @njit(cache=True, error_model="numpy")
 def _fetch(pixel, lanes, first, last, plan):  # type: ignore[no-untyped-def]
     """Put what kernel positions `first` to `last` - 1 contribute into lanes; `pixel`: address of kernel position 0."""
-    copies, copy_start, pieces, piece_start = plan
-    for i in range(copy_start[first], copy_start[last]):
-        copy_words(pixel + 2 * np.int64(copies[i, 0]), lanes + 2 * np.int64(copies[i, 1]), np.int64(copies[i, 2]))
+    blocks, block_start, pieces, piece_start = plan
+    start = block_start[first]
+    copy_blocks(pixel, lanes, blocks.ctypes.data + 8 * start, block_start[last] - start)
     start = piece_start[first]
     copy_pieces(pixel, lanes, pieces.ctypes.data + 20 * start, piece_start[last] - start)
 
@@ -40,10 +40,10 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, x, ma
         last_i, last_j = top + taps[-1, 0], left + taps[-1, 1]
         inside = top >= 0 and left >= 0 and last_i < height and last_j < width
         all_driven = inside and not has_kept
-        x[r] = np.uint16(0)
-        mask[r] = np.uint16(0xFFFF if all_driven else 0)
+        x[r] = np.uint32(0)
+        mask[r] = np.uint32(0xFFFFFFFF if all_driven else 0)
         pixel = 2 * (((image * height + top) * width + left) * words)
-        x_row, mask_row = x.ctypes.data + 2 * r * lanes, mask.ctypes.data + 2 * r * lanes
+        x_row, mask_row = x.ctypes.data + 4 * r * lanes, mask.ctypes.data + 4 * r * lanes
         if inside:
             _fetch(bits.ctypes.data + pixel, x_row, 0, positions, plan)
             if has_kept:
@@ -61,7 +61,7 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, x, ma
         for g in range(len(group_rows)):
             n = group_rows[g]
             if not all_driven:
-                n = count_ones(mask_row + 2 * group_lanes[g], group_lanes[g + 1] - group_lanes[g])
+                n = count_ones(mask_row + 4 * group_lanes[g], group_lanes[g + 1] - group_lanes[g])
             driven[g, r] = n
             total += n
     return total
@@ -115,8 +115,8 @@ def multiply(bits, kept, has_kept, images, shape, taps, plan, groups, sections, 
     for task in prange(tasks):
         first = task * TASK_ROWS
         count = min(TASK_ROWS, total - first)
-        x = np.empty((TASK_ROWS, lanes), np.uint16)
-        mask = np.empty((TASK_ROWS, lanes), np.uint16)
+        x = np.empty((TASK_ROWS, lanes), np.uint32)
+        mask = np.empty((TASK_ROWS, lanes), np.uint32)
         driven = np.zeros((len(group_rows), TASK_ROWS), np.int16)
         centre = np.zeros((len(group_rows), TASK_ROWS), np.int16)
         sums = np.empty((TASK_ROWS, padded), np.int16)
@@ -135,7 +135,7 @@ def multiply(bits, kept, has_kept, images, shape, taps, plan, groups, sections, 
                         full = True
                         for i in range(r, min(r + ROW_BLOCK, count)):
                             full = full and driven[g, i] == group_rows[g]
-                        at = 2 * (r * lanes + group_lanes[g])
+                        at = 4 * (r * lanes + group_lanes[g])
                         arguments = (
                             x.ctypes.data + at,
                             mask.ctypes.data + at,

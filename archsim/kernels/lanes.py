@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archsim.kernels.constants import COLUMN_BLOCK, LANE
+from archsim.kernels.constants import BLOCK, COLUMN_BLOCK, LANE
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint16]
@@ -26,16 +26,16 @@ class LanePlan:
 
     `rows`: (lanes, 16), the canonical row behind each bit, -1 for a bit that is always 0.
     `group_lanes`: (groups + 1,), the first lane of each group. `group_rows`: (groups,), how many rows it has.
-    `copies`: (n, 3), whole words: source word (from the pixel of kernel position 0 on), lane, how many.
+    `blocks`: (n, 2), four whole words each: source word (from the pixel of kernel position 0 on), lane.
     `pieces`: (n, 5), parts of words: source word, bit in it, mask of valid bits, lane, bit in the lane.
-    Those of kernel position t are `copies[copy_start[t]:copy_start[t + 1]]`, and so for the pieces.
+    Those of kernel position t are `blocks[block_start[t]:block_start[t + 1]]`, and so for the pieces.
     """
 
     rows: Ints
     group_lanes: Ints
     group_rows: Ints
-    copies: npt.NDArray[np.int32]
-    copy_start: Ints
+    blocks: npt.NDArray[np.int32]
+    block_start: Ints
     pieces: npt.NDArray[np.int32]
     piece_start: Ints
 
@@ -81,38 +81,38 @@ def plan_lanes(groups: Sequence[Ints], pixels: Ints, first_channel: int = 0) -> 
     for run in runs:
         channels = np.array(run.channels)
         rows[run.lane, run.bit + channels - run.start] = channels * positions + run.position
-    copies: list[tuple[int, int, int]] = []
-    pieces: list[tuple[int, int, int, int, int]] = []
-    copy_start, piece_start = [0], [0]
     runs.sort(key=lambda run: (run.position, run.lane, run.bit))
-    at = 0
+    blocks: list[tuple[int, int]] = []
+    pieces: list[tuple[int, int, int, int, int]] = []
+    block_start, piece_start = [0], [0]
     for position in range(positions):
-        while at < len(runs) and runs[at].position == position:
-            run = runs[at]
-            word, bit = divmod(first_channel + run.start, LANE)
-            word += int(pixels[position])
-            if bit or run.mask != 2**LANE - 1:
-                pieces.append((word, bit, run.mask, run.lane, run.bit))
-            elif len(copies) > copy_start[-1] and _follows(copies[-1], word, run.lane):
-                copies[-1] = (copies[-1][0], copies[-1][1], copies[-1][2] + 1)
-            else:
-                copies.append((word, run.lane, 1))
-            at += 1
-        copy_start.append(len(copies))
+        found = [
+            (*divmod(first_channel + run.start, LANE), run.mask, run.lane, run.bit)
+            for run in runs
+            if run.position == position
+        ]
+        for word, bit, mask, lane, to in found:
+            pieces.append((word + int(pixels[position]), bit, mask, lane, to))
+            if len(pieces) - piece_start[-1] >= BLOCK and _is_block(pieces[-BLOCK:]):
+                blocks.append((pieces[-BLOCK][0], pieces[-BLOCK][3]))
+                del pieces[-BLOCK:]
+        block_start.append(len(blocks))
         piece_start.append(len(pieces))
     return LanePlan(
         rows=rows,
         group_lanes=np.array(group_lanes),
         group_rows=np.array([len(g) for g in groups]),
-        copies=np.array(copies, np.int32).reshape(-1, 3),
-        copy_start=np.array(copy_start),
+        blocks=np.array(blocks, np.int32).reshape(-1, 2),
+        block_start=np.array(block_start),
         pieces=np.array(pieces, np.int32).reshape(-1, 5),
         piece_start=np.array(piece_start),
     )
 
 
-def _follows(copy: tuple[int, int, int], word: int, lane: int) -> bool:
-    return copy[0] + copy[2] == word and copy[1] + copy[2] == lane
+def _is_block(pieces: list[tuple[int, int, int, int, int]]) -> bool:
+    """Tell whether pieces are whole words that follow each other, in the pixel and in the lanes."""
+    word, _, _, lane, _ = pieces[0]
+    return pieces == [(word + i, 0, 2**LANE - 1, lane + i, 0) for i in range(len(pieces))]
 
 
 def _runs(group: Ints, positions: int, lane: int) -> list[_Run]:

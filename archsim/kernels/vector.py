@@ -36,6 +36,12 @@ def _splat(builder: Any, value: Any, lanes: int) -> Any:
     return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), zeros)
 
 
+def _doubled(builder: Any, address: Any, vector: Any) -> Any:
+    """Return a lane in every element of a vector; as it is stored twice, this is a load and no shuffle."""
+    pair = _splat(builder, _load(builder, address, I32, 4), vector.count // 2)
+    return builder.bitcast(pair, vector)
+
+
 def _load(builder: Any, address: Any, kind: Any, align: int = 2) -> Any:
     value = builder.load(builder.inttoptr(address, kind.as_pointer()))
     value.align = align
@@ -74,7 +80,8 @@ def tile(width: int, masked: bool) -> Any:
 
         clip((centre - p) >> step, low, high)
 
-    to `sums`. The counts stay in registers: `ROW_BLOCK` x `width` 16-bit accumulators.
+    to `sums`. Every lane of `x` and `mask` is stored twice, as a 32-bit word; `x_pitch` counts those words.
+    The counts stay in registers: `ROW_BLOCK` x `width` 16-bit accumulators.
     """
     lanes = min(width, 32)
     blocks = width // lanes
@@ -102,10 +109,10 @@ def tile(width: int, masked: bool) -> Any:
                     at = b.add(base, _bytes(b, b.mul(inner.index, lane_pitch)))
                     w = [_load(b, b.add(at, I64(2 * lanes * j)), vector) for j in range(blocks)]
                     for r in range(ROW_BLOCK):
-                        shift = _bytes(b, b.add(b.mul(I64(r), x_pitch), inner.index))
-                        bits = _splat(b, _load(b, b.add(x, shift), I16), lanes)
+                        shift = b.shl(b.add(b.mul(I64(r), x_pitch), inner.index), I64(2))
+                        bits = _doubled(b, b.add(x, shift), vector)
                         if masked:
-                            driven = _splat(b, _load(b, b.add(mask, shift), I16), lanes)
+                            driven = _doubled(b, b.add(mask, shift), vector)
                         for j in range(blocks):
                             differ = b.xor(w[j], bits)
                             if masked:
@@ -202,42 +209,40 @@ def keep32(_context, key, block, limits):  # type: ignore[no-untyped-def]
     return signature, emit
 
 
-def _quads(builder: Any, count: Any) -> Iterator[tuple[int, Any, Any]]:
-    """Yield (bytes at once, how many times, first byte) to walk `count` words: by four, then one by one."""
-    whole = builder.lshr(count, I64(2))
-    yield 8, whole, I64(0)
-    yield 2, builder.and_(count, I64(3)), builder.shl(whole, I64(3))
-
-
 @_emitter
-def count_ones(_context, words, count):  # type: ignore[no-untyped-def]
-    """Return the number of ones in `count` 16-bit words from an address on."""
+def count_ones(_context, lanes, count):  # type: ignore[no-untyped-def]
+    """Return the number of ones in `count` lanes, stored twice each, from an address on."""
     signature = types.intp(types.intp, types.intp)
 
     def emit(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        words, count = arguments
-        total = _variable(b, I64(0))
-        for size, amount, start in _quads(b, count):
-            with cgutils.for_range(b, amount) as loop:
-                at = b.add(b.add(words, start), b.mul(loop.index, I64(size)))
-                found = b.zext(b.ctpop(_load(b, at, ir.IntType(8 * size))), I64)
-                b.store(b.add(b.load(total), found), total)
-        return b.load(total)
+        lanes, count = arguments
+        total = _variable(b, I32(0))
+        with cgutils.for_range(b, count) as loop:
+            lane = _load(b, b.add(lanes, b.shl(loop.index, I64(2))), I32, 4)
+            b.store(b.add(b.load(total), b.ctpop(lane)), total)
+        return b.zext(b.lshr(b.load(total), I32(1)), I64)
 
     return signature, emit
 
 
 @_emitter
-def copy_words(_context, source, target, count):  # type: ignore[no-untyped-def]
-    """Copy `count` 16-bit words from one address to another."""
-    signature = types.void(types.intp, types.intp, types.intp)
+def copy_blocks(_context, source, target, blocks, count):  # type: ignore[no-untyped-def]
+    """Copy blocks of four words into lanes, storing each word twice.
+
+    `blocks`: address of `count` rows of two int32, as in `LanePlan.blocks`; `target`: address of 32-bit lanes.
+    """
+    signature = types.void(types.intp, types.intp, types.intp, types.intp)
 
     def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        source, target, count = arguments
-        for size, amount, start in _quads(b, count):
-            with cgutils.for_range(b, amount) as loop:
-                at = b.add(start, b.mul(loop.index, I64(size)))
-                _store(b, _load(b, b.add(source, at), ir.IntType(8 * size)), b.add(target, at))
+        source, target, blocks, count = arguments
+        four = ir.VectorType(I16, 4)
+        twice = ir.Constant(ir.VectorType(I32, 8), [0, 0, 1, 1, 2, 2, 3, 3])
+        with cgutils.for_range(b, count) as loop:
+            row = b.add(blocks, b.shl(loop.index, I64(3)))
+            offset, lane = (b.sext(_load(b, b.add(row, I64(4 * i)), I32, 4), I64) for i in range(2))
+            words = _load(b, b.add(source, _bytes(b, offset)), four)
+            doubled = b.shuffle_vector(words, ir.Constant(four, ir.Undefined), twice)
+            _store(b, doubled, b.add(target, b.shl(lane, I64(2))), 4)
         return context.get_dummy_value()
 
     return signature, emit
@@ -245,10 +250,10 @@ def copy_words(_context, source, target, count):  # type: ignore[no-untyped-def]
 
 @_emitter
 def copy_pieces(_context, source, target, pieces, count):  # type: ignore[no-untyped-def]
-    """Put parts of words into lanes.
+    """Put parts of words into lanes, storing each twice.
 
     `pieces`: address of `count` rows of five int32, as in `LanePlan.pieces`. For each, the bits of the pair of words
-    at `source` + offset, shifted down and masked, are shifted up and or-ed into the lane of `target`.
+    at `source` + offset, shifted down and masked, are shifted up and or-ed into the 32-bit lane of `target`.
     """
     signature = types.void(types.intp, types.intp, types.intp, types.intp)
 
@@ -258,9 +263,10 @@ def copy_pieces(_context, source, target, pieces, count):  # type: ignore[no-unt
             row = b.add(pieces, b.mul(loop.index, I64(20)))
             offset, down, mask, lane, up = (_load(b, b.add(row, I64(4 * i)), I32, 4) for i in range(5))
             pair = _load(b, b.add(source, _bytes(b, b.sext(offset, I64))), I32)
-            part = b.trunc(b.shl(b.and_(b.lshr(pair, down), mask), up), I16)
-            at = b.add(target, _bytes(b, b.sext(lane, I64)))
-            _store(b, b.or_(_load(b, at, I16), part), at)
+            part = b.shl(b.and_(b.lshr(pair, down), mask), up)
+            doubled = b.or_(part, b.shl(part, I32(16)))
+            at = b.add(target, b.shl(b.sext(lane, I64), I64(2)))
+            _store(b, b.or_(_load(b, at, I32, 4), doubled), at, 4)
         return context.get_dummy_value()
 
     return signature, emit
