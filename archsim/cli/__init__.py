@@ -1,0 +1,10 @@
+"""The command line: `archsim run`, `check`, `show`, `trace`, `map`, `train`, `schema`, `list`.
+
+Importing it loads none of the heavy packages; each command imports what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+from archsim.cli.app import main
+
+__all__ = ["main"]

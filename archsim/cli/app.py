@@ -1,0 +1,93 @@
+"""The commands, their arguments and their help texts. What they do stands in the modules beside this one.
+
+Nothing heavy is imported here, so that `archsim --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archsim.cli.group import Commands
+
+EXIT_CODES = "Exit codes: 0 fine, 2 wrong input or usage (one clear error on stderr), 130 interrupted."
+
+app = typer.Typer(
+    cls=Commands,
+    help="What does this Bayesian network cost on this spintronic chip, and how good is its uncertainty there?",
+    epilog=EXIT_CODES,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Arch = Annotated[Path, typer.Argument(metavar="ARCH.yaml", help="The chip.")]
+Network = Annotated[Path, typer.Argument(metavar="WORKLOAD", help="A workload file (.yaml) or a trace file.")]
+WorkloadFile = Annotated[Path, typer.Argument(metavar="WORKLOAD.yaml", help="The workload file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Override one value of the YAML file; may be repeated."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in SI units, and nothing else.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"archsim {version('archsim')}")
+        raise typer.Exit
+
+
+@app.callback()
+def archsim(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
+
+
+@app.command()
+def run(
+    arch: Arch,
+    workload: Network,
+    passes: Annotated[int | None, typer.Option(help="Monte-Carlo passes of each image [the workload's].")] = None,
+    images: Annotated[int | None, typer.Option(help="Test images [the workload's].")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    schedule: Annotated[
+        str | None, typer.Option(help="layer_by_layer, pipelined_layers or pipelined_passes [the architecture's].")
+    ] = None,
+    grain: Annotated[
+        str | None, typer.Option(help="What one event carries: position, row or map [the architecture's].")
+    ] = None,
+    settings: Settings = None,
+    costs_only: Annotated[bool, typer.Option("--costs-only", help="Costs alone; no images are computed.")] = False,
+    as_json: Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for result, tables (Parquet, CSV) and manifest."),
+    ] = None,
+    timeline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Trace of all stations and buffers, for ui.perfetto.dev.")
+    ] = None,
+) -> None:
+    """Simulate a network on a chip: latency, energy, area, memory, accuracy and uncertainty."""
+    from archsim.cli import running
+
+    running.run(
+        arch,
+        workload,
+        running.Options(passes, images, seed, schedule, grain, tuple(settings or ()), costs_only),
+        as_json=as_json,
+        out=out,
+        timeline=timeline,
+    )
+
+
+def main() -> None:
+    """Run the command line; never returns."""
+    app(prog_name="archsim")
