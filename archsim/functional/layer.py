@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from archsim.errors import MappingError, TraceError
 from archsim.functional.activity import LayerActivity
-from archsim.functional.encoding import MAX_COUNT, LayerEncoding, weight_rows
+from archsim.functional.encoding import LOSSLESS, MAX_COUNT, Converter, LayerEncoding, weight_rows
 from archsim.functional.values import Grid, Reals, Signs, Value, Words, layout
 from archsim.kernels import crossbar, packing
 from archsim.kernels.constants import words_for
@@ -81,10 +81,14 @@ def window_of(node: Node, input_shape: tuple[int, ...]) -> Window:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A crossbar layer ready to run. `plans` and `weights`: for each part of a grouped convolution."""
+    """A crossbar layer ready to run. `plans` and `weights`: for each part of a grouped convolution.
+
+    `converter`: what reads the groups of the plans; exact where `encoding` reads exactly, whatever its range.
+    """
 
     node: Node
     encoding: LayerEncoding
+    converter: Converter
     window: Window
     plans: tuple[LanePlan, ...]
     weights: tuple[Words, ...]
@@ -109,7 +113,7 @@ def compile_layer(node: Node, encoding: LayerEncoding, input_shape: tuple[int, .
     assert isinstance(op, Linear | Conv)
     window = window_of(node, input_shape)
     peak = 2**encoding.slices_per_cell - 1
-    groups = _merged(encoding, weight_rows(node), peak)
+    groups, converter = _merged(encoding, weight_rows(node), peak)
     codes = np.array([_largest_code(len(g), encoding, peak) for g in groups])
     values = op.weights.values.reshape(len(op.weights.values), -1)
     columns = len(values) // window.parts
@@ -121,15 +125,15 @@ def compile_layer(node: Node, encoding: LayerEncoding, input_shape: tuple[int, .
     )
     step = encoding.converter.lsb_log2
     bound = int(((codes << step + 1) + peak).sum()) * (2**op.weights.bits - 1) // peak
-    return Layer(node, encoding, window, plans, weights, _sections(codes), bound)
+    return Layer(node, encoding, converter, window, plans, weights, _sections(codes), bound)
 
 
-def _merged(encoding: LayerEncoding, rows: int, peak: int) -> tuple[Ints, ...]:
-    """Return the groups; if they are read exactly, where they are cut does not matter, and few are faster."""
+def _merged(encoding: LayerEncoding, rows: int, peak: int) -> tuple[tuple[Ints, ...], Converter]:
+    """Return groups and converter; if they read exactly, where groups are cut does not matter, and few are faster."""
     if not encoding.converter.is_lossless(max(len(g) for g in encoding.groups), peak):
-        return encoding.groups
+        return encoding.groups, encoding.converter
     every = np.arange(rows)
-    return tuple(np.array_split(every, -(-rows * peak // (MAX_COUNT // 2))))
+    return tuple(np.array_split(every, -(-rows * peak // (MAX_COUNT // 2)))), LOSSLESS
 
 
 def _largest_code(rows: int, encoding: LayerEncoding, peak: int) -> int:
@@ -182,7 +186,7 @@ def _planes(value: Signs | Grid) -> Iterator[tuple[Words, Words | None, int]]:
 
 def _multiply(layer: Layer, bits: Words, kept: Words | None, weight: int, out: Reals) -> int:
     """Add one input bit of every sample, for all parts and weight cells; return how many rows were driven."""
-    window, converter = layer.window, layer.encoding.converter
+    window, converter = layer.window, layer.converter
     shape = (*bits.shape[1:], *window.out, *window.stride, *window.padding)
     columns = out.shape[1] // window.parts
     per_cell = layer.encoding.slices_per_cell

@@ -1,0 +1,94 @@
+"""Does the chip answer as torch does? The network itself, run in torch under the very masks the hardware draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.functional import LayerEncoding, compute, dropout_mask, ideal_encodings
+from archsim.workload.trace import Dropout, Node, Trace
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many of all answers (one for each image and pass) are equal to torch's.
+
+    `identical`: with every score equal bit for bit. `same_class`: with the same winner. `largest_difference`: of a
+    score, relative to the largest score of all.
+    """
+
+    answers: int
+    identical: int
+    same_class: int
+    largest_difference: float
+
+
+def compare_with_torch(
+    model: torch.nn.Module,
+    trace: Trace,
+    images: npt.NDArray[np.float32],
+    passes: int,
+    *,
+    seed: int = 0,
+    encodings: dict[str, LayerEncoding] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Agreement:
+    """Run a traced model both ways, on all images and passes, and compare all scores.
+
+    `encodings`: how the chip reads each layer; ideal hardware unless given. `progress`: called with passes done, of
+    how many. The model should be in evaluation mode.
+    """
+    ours = compute(trace, encodings or ideal_encodings(trace), images, passes, seed).logits
+    identical = same = 0
+    difference = 0.0
+    for t in range(passes):
+        theirs = np.concatenate(
+            [torch_scores(model, trace, images[i : i + BATCH], seed, i, t) for i in range(0, len(images), BATCH)]
+        )
+        identical += int((ours[t] == theirs).all(axis=1).sum())
+        same += int((ours[t].argmax(axis=1) == theirs.argmax(axis=1)).sum())
+        difference = max(difference, float(np.abs(ours[t] - theirs).max()))
+        if progress:
+            progress(t + 1, passes)
+    return Agreement(ours.shape[0] * ours.shape[1], identical, same, difference / float(np.abs(ours).max()))
+
+
+def torch_scores(
+    model: torch.nn.Module, trace: Trace, images: npt.NDArray[np.float32], seed: int, first: int, pass_index: int
+) -> npt.NDArray[np.float32]:
+    """Return torch's scores for one pass, (N, classes), under the masks the hardware draws for these images.
+
+    `first`: index of the first image in the whole run.
+    """
+    import torch
+
+    from archsim.nn import masks
+
+    def provider(name: str, shape: tuple[int, ...]) -> Any:
+        indices = np.arange(first, first + shape[0])
+        node = trace[name]
+        kept = dropout_mask(node, node.shape, seed, indices, pass_index)
+        return torch.from_numpy(np.array(_as_torch_wants(node, kept, shape), dtype=np.float32))
+
+    with torch.no_grad(), masks(model, provider):
+        scores: npt.NDArray[np.float32] = model(torch.from_numpy(images)).numpy()
+    return scores.reshape(len(images), -1)
+
+
+def _as_torch_wants(node: Node, kept: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return an element-wise mask in the shape that the torch module draws: one value for each of its maps."""
+    assert isinstance(node.op, Dropout)
+    if node.op.granularity == "element":
+        return kept.reshape(shape)
+    if kept.ndim == 2:
+        return kept.reshape(len(kept), shape[1], -1)[..., 0]
+    return kept.reshape(len(kept), kept.shape[1], -1)[..., :1].reshape(shape)

@@ -1,0 +1,97 @@
+"""The pipeline as a whole: reproducible, the same from a file or an object, honest about what it was not given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archsim.errors import ConfigError, DataError
+from archsim.metrics.result import Result
+from archsim.pipeline import evaluate
+from archsim.workload.cache import trace_of
+from archsim.workload.spec import load_workload
+from archsim.workload.tracefile import save_trace
+
+ROOT = Path(__file__).parents[2]
+ARCH = ROOT / "arch_configs" / "spatial_spindrop_stt.yaml"
+WORKLOAD = ROOT / "workloads" / "lenet5_digits.yaml"
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return evaluate(ARCH, WORKLOAD, images=60, passes=5)
+
+
+def test_the_same_seed_gives_the_same_result(result: Result) -> None:
+    again = evaluate(ARCH, WORKLOAD, images=60, passes=5)
+    assert json.dumps(again.to_dict()) == json.dumps(result.to_dict())
+
+
+def test_another_seed_changes_answers_but_not_time(result: Result) -> None:
+    other = evaluate(ARCH, WORKLOAD, images=60, passes=5, seed=1)
+    assert other.to_dict()["nll"] != result.to_dict()["nll"]
+    assert other.log.total_ps == result.log.total_ps
+    assert other.config_hash != result.config_hash
+
+
+def test_the_bits_drawn_in_time_are_the_bits_drawn_in_function(result: Result) -> None:
+    drawn = {op.layer: op.units for op in result.log.operations if op.name == "draw"}
+    assert drawn == {"conv2": 60 * 5 * 6, "fc1": 60 * 5 * 16, "fc2": 60 * 5 * 120, "fc3": 60 * 5 * 84}
+
+
+def test_costs_alone_come_near_the_measured_ones(result: Result) -> None:
+    alone = evaluate(ARCH, WORKLOAD, images=60, passes=5, function=False)
+    assert alone.quality is None
+    assert "accuracy" not in alone.to_dict()
+    assert alone.log.total_ps == result.log.total_ps
+    assert alone.energy_j_per_image.value == pytest.approx(result.energy_j_per_image.value, rel=0.02)
+
+
+def test_keys_promised_to_scripts(result: Result) -> None:
+    data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    for key in ("latency_s_per_image", "throughput_images_per_s", "events", "seed", "config_hash"):
+        assert key in data
+    for key in ("energy_j_per_image", "area_m2"):
+        assert {"value", "low", "high", "by_part"} <= data[key].keys()
+    for key in ("accuracy", "nll", "ece", "brier", "entropy", "mutual_information"):
+        assert data[key]["low"] <= data[key]["value"] <= data[key]["high"]
+    assert data["memory_bits"]["total"] > 0
+
+
+def test_latency_is_a_fill_and_intervals(result: Result) -> None:
+    log = result.log
+    assert abs(log.latency_ps - (log.first_pass_ps + 4 * log.pass_interval_ps)) < 0.05 * log.latency_ps
+    assert result.throughput_images_per_s == pytest.approx(1e12 / log.image_interval_ps)
+
+
+def test_a_trace_file_stands_for_its_workload(tmp_path: Path) -> None:
+    trace = trace_of(load_workload(WORKLOAD))
+    path = save_trace(trace, tmp_path / "lenet.trace")
+    cost = evaluate(ARCH, path, images=4, passes=3, function=False)
+    assert cost.log.total_ps == evaluate(ARCH, WORKLOAD, images=4, passes=3, function=False).log.total_ps
+
+
+def test_a_trace_without_data_says_so(tmp_path: Path) -> None:
+    trace = trace_of(load_workload(WORKLOAD))
+    bare = type(trace)(trace.name, trace.input_shape, trace.nodes)
+    path = save_trace(bare, tmp_path / "bare.trace")
+    with pytest.raises(DataError, match="which data set"):
+        evaluate(ARCH, path, images=4, passes=3)
+
+
+@pytest.mark.parametrize("wrong", [{"passes": 0}, {"images": 0}, {"schedule": "sometimes"}, {"grain": "sand"}])
+def test_wrong_numbers_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        evaluate(ARCH, WORKLOAD, **({"images": 2, "passes": 2} | wrong))  # type: ignore[arg-type]
+
+
+def test_a_converter_with_fewer_bits_changes_answers() -> None:
+    exact = evaluate(ARCH, WORKLOAD, images=40, passes=3)
+    coarse = evaluate(ARCH, WORKLOAD, images=40, passes=3, overrides=["converter.bits=2"])
+    assert not np.array_equal(
+        exact.quality.prediction.probabilities,  # type: ignore[union-attr]
+        coarse.quality.prediction.probabilities,  # type: ignore[union-attr]
+    )
