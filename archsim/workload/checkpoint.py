@@ -32,16 +32,14 @@ def build_model(workload: Workload) -> nn.Module:
     file = workload.model_file()
     module = _import(file, workload)
     class_name = workload.config.model.partition(":")[2]
-    if not hasattr(module, class_name):
-        known = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, nn.Module)]
-        raise ConfigError(f"{workload.path}: model: {file.name} has no '{class_name}'{nearest(class_name, known)}")
+    networks = {n: v for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, nn.Module)}
+    if class_name not in networks:
+        what = f"'{class_name}' is not a torch module" if hasattr(module, class_name) else f"has no '{class_name}'"
+        raise ConfigError(f"{workload.path}: model: {file.name}: {what}{nearest(class_name, networks)}")
     try:
-        model = getattr(module, class_name)(**workload.config.arguments)
+        return networks[class_name](**workload.config.arguments)
     except (TypeError, ValueError, KeyError) as error:
         raise ConfigError(f"{workload.path}: arguments: {class_name} refuses them: {error}") from error
-    if not isinstance(model, nn.Module):
-        raise ConfigError(f"{workload.path}: model: '{class_name}' is not a torch module")
-    return model
 
 
 def load_model(workload: Workload) -> nn.Module:
