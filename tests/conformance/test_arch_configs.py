@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +14,7 @@ from archsim.hardware.arch import ArchConfig, load_arch
 from archsim.hardware.chip import Chip, build_chip
 from archsim.hardware.component import GRADES
 from archsim.hardware.describe import describe
+from archsim.hardware.library import load_library
 
 CONFIGS = Path(__file__).parents[2] / "arch_configs"
 ARCHITECTURES = sorted(p for p in CONFIGS.glob("*.yaml") if not p.stem.startswith("components_"))
@@ -57,10 +59,14 @@ VARIANTS = [
 CHIPS = [(p, []) for p in ARCHITECTURES] + [(CONFIGS / "spindrop_stt.yaml", v) for v in VARIANTS]
 
 
+library_at = cache(load_library)
+
+
 @pytest.fixture(params=CHIPS, ids=lambda chip: " ".join([chip[0].stem, *chip[1]]))
 def chip(request) -> Chip:
     path, settings = request.param
-    return build_chip(load_arch(path, settings))
+    arch = load_arch(path, settings)
+    return build_chip(arch, library_at(arch.library_path))
 
 
 def test_components_and_actions_are_the_agreed_ones(chip):

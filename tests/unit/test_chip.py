@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from archsim.hardware.arch import load_arch
 from archsim.hardware.chip import Chip, build_chip
 from archsim.hardware.component import Figure
 from archsim.hardware.describe import describe
+from archsim.hardware.library import load_library
 from archsim.hardware.parts.interconnect import htree_pitches
 
 CONFIGS = Path(__file__).parents[2] / "arch_configs"
@@ -21,8 +23,12 @@ def about(value, rel=1e-6):
     return pytest.approx(value, rel=rel, abs=0)
 
 
+library_at = cache(load_library)
+
+
 def chip_of(name: str, *settings: str) -> Chip:
-    return build_chip(load_arch(CONFIGS / f"{name}.yaml", settings))
+    arch = load_arch(CONFIGS / f"{name}.yaml", settings)
+    return build_chip(arch, library_at(arch.library_path))
 
 
 def energy(chip: Chip, action: str) -> float:
@@ -218,6 +224,14 @@ def test_links_of_each_interconnect():
     }
     assert links == {"mesh": 2 * 24, "bus": 15, "htree": 18}
     assert "router" not in chip_of("spindrop_stt", "interconnect.kind=bus").components
+
+
+def test_a_mesh_link_takes_cycles_and_a_bus_the_time_of_its_wire(spindrop):
+    assert (latency(spindrop, "wire.transfer"), latency(spindrop, "router.hop")) == (2000, 4000)
+    bus = chip_of("spindrop_stt", "interconnect.kind=bus")
+    assert latency(bus, "wire.transfer") == about(570e9 * bus.tile_pitch.value, rel=5e-3)  # 0.57 ns/mm, in ps
+    slow = chip_of("spindrop_stt", "interconnect.clock=10 GHz")
+    assert latency(slow, "wire.transfer") > 100  # the wire itself is slower than one such cycle
 
 
 def test_area_and_leakage_roll_up(spindrop):
