@@ -229,7 +229,7 @@ def test_links_of_each_interconnect():
 def test_a_mesh_link_takes_cycles_and_a_bus_the_time_of_its_wire(spindrop):
     assert (latency(spindrop, "wire.transfer"), latency(spindrop, "router.hop")) == (2000, 4000)
     bus = chip_of("spindrop_stt", "interconnect.kind=bus")
-    assert latency(bus, "wire.transfer") == about(570e9 * bus.tile_pitch.value, rel=5e-3)  # 0.57 ns/mm, in ps
+    assert latency(bus, "wire.transfer") == about(0.57e6 * bus.tile_pitch.value, rel=5e-3)  # 0.57 ns/mm is 0.57e6 ps/m
     slow = chip_of("spindrop_stt", "interconnect.clock=10 GHz")
     assert latency(slow, "wire.transfer") > 100  # the wire itself is slower than one such cycle
 
