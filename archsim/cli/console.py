@@ -20,7 +20,7 @@ Note = Callable[[str, int, int], None]
 def print_all(renderables: Iterable[RenderableType]) -> None:
     """Print tables and lines on stdout, 80 to 100 columns wide, in colour only on a terminal."""
     width = min(WIDE, max(NARROW, shutil.get_terminal_size((WIDE, 24)).columns))
-    console = Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
     for renderable in renderables:
         console.print(renderable)
 

@@ -1,0 +1,104 @@
+"""A result on disk: everything as JSON, the tables as Parquet and CSV, and a manifest of what made it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from archsim.errors import ConfigError
+from archsim.metrics.result import Result
+
+LIBRARIES = ("numpy", "numba", "simpy", "pydantic", "pandas", "pyarrow")
+
+
+class ResultFolder:
+    """A folder that appears whole or not at all; use it in a `with` statement around the run.
+
+    It is filled under a temporary name beside its place and renamed when the block ends well. A folder that is there
+    already, with anything in it, is refused before anything runs, and never touched.
+
+    Raises `ConfigError` if the folder exists or cannot be made.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._partial = self.path.absolute().with_name(f".{self.path.absolute().name}.{os.getpid()}.part")
+
+    def __enter__(self) -> ResultFolder:
+        try:
+            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                raise ConfigError(f"output folder '{self.path}' exists already; remove it or choose another")
+            self._partial.mkdir(parents=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._partial.rename(self.path)
+        except OSError as failure:
+            raise self._unwritable(failure) from failure
+        finally:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def write(self, result: Result, command: Sequence[str]) -> None:
+        """Write result.json, layers and energy as .parquet and .csv, and manifest.json.
+
+        `energy` has a row for each layer, part and action, over the whole run; `layers` a row for each layer.
+        """
+        try:
+            self._json("result.json", result.to_dict())
+            self._table("layers", [asdict(row) for row in result.layers])
+            self._table("energy", [_energy_row(asdict(row)) for row in result.energy])
+            self._json("manifest.json", manifest(result, command))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _json(self, name: str, content: Mapping[str, Any]) -> None:
+        (self._partial / name).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    def _table(self, name: str, rows: list[dict[str, Any]]) -> None:
+        import pandas as pd  # half a second, which only a run that is kept pays
+
+        frame = pd.DataFrame(rows)
+        frame.to_csv(self._partial / f"{name}.csv", index=False, lineterminator="\n")
+        frame.to_parquet(self._partial / f"{name}.parquet", index=False)
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"output folder '{self.path}' cannot be written: {error.strerror or error}")
+
+
+def manifest(result: Result, command: Sequence[str]) -> dict[str, Any]:
+    """Return what is needed to repeat a run: the whole expanded configuration, versions, command, seed, machine."""
+    return {
+        "command": list(command),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": result.seed,
+        "config_hash": result.config_hash,
+        "config": result.config,
+        "versions": {
+            "archsim": version("archsim"),
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+        "platform": {"system": platform.platform(), "machine": platform.machine(), "byte_order": sys.byteorder},
+    }
+
+
+def _energy_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Name the unit in the columns."""
+    renamed = {"value": "energy_j", "low": "energy_low_j", "high": "energy_high_j"}
+    return {renamed.get(key, key): value for key, value in row.items()}
