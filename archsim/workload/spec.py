@@ -1,14 +1,19 @@
-"""What a workload file says: which network, trained how, on which data, evaluated with how many passes. No torch."""
+"""What a workload file says: which network, trained how, on which data, evaluated with how many passes. No torch.
+
+`python -m archsim.workload.spec FILE` writes the JSON Schema of workload files.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archsim.config import Document, Model, load
+from archsim.config import Document, Model, json_schema, load
 from archsim.errors import ConfigError, DataError
 from archsim.workload.data import DATASETS, ImageSet, load_dataset
 
@@ -37,7 +42,7 @@ class Training(Model):
 
     epochs: Positive
     batch_size: Positive = 64
-    learning_rate: float = Field(5e-3, gt=0)
+    learning_rate: float = Field(5e-3, gt=0, le=1)
     weight_decay: float = Field(0.0, ge=0)
     seed: int = 0
     images: Positive | None = Field(None, description="train on the first so many images only")
@@ -47,8 +52,8 @@ class Trained(Model):
     """What was measured when the committed checkpoint was made."""
 
     epochs: Positive
-    seconds: float = Field(gt=0, description="wall time, one thread")
-    accuracy: float = Field(ge=0, le=1, description="on the test images, mean of the passes' softmax")
+    seconds: float = Field(gt=0, description="wall time of the training, one thread")
+    accuracy: float = Field(ge=0, le=1, description="on test images, from the mean of the passes' softmax")
     passes: Positive
     images: Positive = Field(description="test images evaluated")
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
@@ -123,3 +128,12 @@ class Workload:
 def load_workload(path: Path | str, overrides: tuple[str, ...] = ()) -> Workload:
     """Read a workload file, with `path.to.key=value` overrides; `ConfigError` holds every problem in it."""
     return Workload(load(WorkloadConfig, path, overrides), Path(path))
+
+
+def write_schema(path: Path) -> None:
+    """Write the JSON Schema of workload files, for editors."""
+    path.write_text(json.dumps(json_schema(WorkloadConfig), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    write_schema(Path(sys.argv[1]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,28 +31,32 @@ class TrainingResult:
     checkpoint: Path
 
 
-def train(workload: Workload, *, quiet: bool = False, test_images: int | None = None) -> TrainingResult:
+def train(
+    workload: Workload, *, quiet: bool = False, test_images: int | None = None, threads: int = 1
+) -> TrainingResult:
     """Train a workload's network, evaluate it with its Monte-Carlo passes, write its checkpoint atomically.
 
-    The same seed gives the same weights on the same machine and number of threads; torch's own generator is left
-    as it was. A progress bar goes to stderr unless `quiet`. The accuracy is measured on the first `test_images` of
-    the test split, by default as many as the workload evaluates.
+    The same seed gives the same weights on the same machine and number of `threads` (one is fastest for small
+    networks); torch's own generator and threads are left as they were. A progress bar goes to stderr unless
+    `quiet`. The accuracy is measured on the first `test_images` of the test split, by default as many as the
+    workload evaluates.
 
     Raises `DataError` when data are missing or the training diverges.
     """
     config = workload.config
     data = workload.data(config.training.images, split="train")
+    test = workload.data(test_images or config.images, split="test")
     started = time.perf_counter()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), _threads(threads):
         torch.manual_seed(config.training.seed)
         model = build_model(workload)
         fit(model, data, config.training, quiet=quiet)
-    seconds = time.perf_counter() - started
-    test = workload.data(test_images or config.images, split="test")
+        seconds = time.perf_counter() - started
+        share = accuracy(model, test, config.passes)
     trained = Trained(
         epochs=config.training.epochs,
         seconds=round(seconds, 1),
-        accuracy=round(accuracy(model, test, config.passes), 4),
+        accuracy=round(share, 4),
         passes=config.passes,
         images=len(test),
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
@@ -88,6 +94,16 @@ def accuracy(model: nn.Module, test: ImageSet, passes: int, *, seed: int = 0) ->
     scores = monte_carlo(model, torch.from_numpy(test.images), passes, seed=seed)
     answers = scores.softmax(-1).mean(0).argmax(-1).numpy()
     return float((answers == test.labels).mean())
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _step(model: nn.Module, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> float:
