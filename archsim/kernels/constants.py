@@ -11,7 +11,7 @@ BLOCK = 4
 ROW_BLOCK = 4
 """Input vectors that share one load of the weights; 4 x 128 accumulators fill half of 32 AVX-512 registers."""
 
-TASK_ROWS = 32
+TASK_ROWS = 64
 """Input vectors that one task of the thread pool gathers and multiplies; its scratch memory fits the L1/L2 caches."""
 
 COLUMN_BLOCK = 16

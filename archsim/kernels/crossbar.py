@@ -23,41 +23,64 @@ def _fetch(pixel, lanes, first, last, plan):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, x, mask, driven):  # type: ignore[no-untyped-def]
+def _next_inside(begin, taps, top, left, height, width):  # type: ignore[no-untyped-def]
+    """Return the next stretch of kernel positions, from `begin` on, that lie inside the map."""
+    while begin < len(taps) and not _is_inside(taps, begin, top, left, height, width):
+        begin += 1
+    end = begin
+    while end < len(taps) and _is_inside(taps, end, top, left, height, width):
+        end += 1
+    return begin, end
+
+
+@njit(cache=True, error_model="numpy")
+def _is_inside(taps, t, top, left, height, width):  # type: ignore[no-untyped-def]
+    i, j = top + taps[t, 0], left + taps[t, 1]
+    return 0 <= i < height and 0 <= j < width
+
+
+@njit(cache=True, error_model="numpy")
+def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, all_ones, x, mask, driven, full):  # type: ignore[no-untyped-def]
     """Fill the lanes `x` and `mask` of `count` input vectors, and how many rows of each group are `driven`.
 
+    `full`: for each block of `ROW_BLOCK` vectors, whether all rows of all of them are driven; then no mask is needed.
     Returns the number of rows driven in all.
     """
     height, width, words, out_height, out_width, stride_y, stride_x, pad_y, pad_x = shape
     group_lanes, group_rows = groups
     lanes, positions = x.shape[1], len(taps)
-    all_ones = np.full(words, 0xFFFF, np.uint16)
+    needs_mask = has_kept or pad_y > 0 or pad_x > 0
+    full[:] = not has_kept
+    image, place = divmod(first, out_height * out_width)
+    row, column = divmod(place, out_width)
     total = 0
     for r in range(count):
-        image, place = divmod(first + r, out_height * out_width)
-        top = place // out_width * stride_y - pad_y
-        left = place % out_width * stride_x - pad_x
-        last_i, last_j = top + taps[-1, 0], left + taps[-1, 1]
-        inside = top >= 0 and left >= 0 and last_i < height and last_j < width
-        all_driven = inside and not has_kept
-        x[r] = np.uint32(0)
-        mask[r] = np.uint32(0xFFFFFFFF if all_driven else 0)
+        top, left = row * stride_y - pad_y, column * stride_x - pad_x
+        inside = top >= 0 and left >= 0 and top + taps[-1, 0] < height and left + taps[-1, 1] < width
         pixel = 2 * (((image * height + top) * width + left) * words)
         x_row, mask_row = x.ctypes.data + 4 * r * lanes, mask.ctypes.data + 4 * r * lanes
-        if inside:
-            _fetch(bits.ctypes.data + pixel, x_row, 0, positions, plan)
+        all_driven = inside and not has_kept
+        x[r] = np.uint32(0)
+        if needs_mask:
+            mask[r] = np.uint32(0xFFFFFFFF if all_driven else 0)
+        if not inside:
+            full[r // ROW_BLOCK] = False
+        begin = 0
+        while begin < positions:
+            end = positions
+            if not inside:
+                begin, end = _next_inside(begin, taps, top, left, height, width)
+            _fetch(bits.ctypes.data + pixel, x_row, begin, end, plan)
             if has_kept:
-                _fetch(kept.ctypes.data + pixel, mask_row, 0, positions, plan)
-        else:
-            for t in range(positions):
-                i, j = top + taps[t, 0], left + taps[t, 1]
-                if 0 <= i < height and 0 <= j < width:
-                    _fetch(bits.ctypes.data + pixel, x_row, t, t + 1, plan)
-                    if has_kept:
-                        _fetch(kept.ctypes.data + pixel, mask_row, t, t + 1, plan)
-                    else:
-                        offset = 2 * (taps[t, 0] * width + taps[t, 1]) * words
-                        _fetch(all_ones.ctypes.data - offset, mask_row, t, t + 1, plan)
+                _fetch(kept.ctypes.data + pixel, mask_row, begin, end, plan)
+            elif not inside:
+                _fetch(all_ones.ctypes.data, mask_row, begin, end, plan)
+            begin = end
+        column += 1
+        if column == out_width:
+            column, row = 0, row + 1
+            if row == out_height:
+                row, image = 0, image + 1
         for g in range(len(group_rows)):
             n = group_rows[g]
             if not all_driven:
@@ -89,6 +112,50 @@ def _tile(full, width, arguments):  # type: ignore[no-untyped-def]
         _masked16(*arguments)
 
 
+@njit(cache=True, error_model="numpy")
+def _accumulate(x, mask, driven, full, count, group_lanes, first_group, last_group, weights, adc, sums):  # type: ignore[no-untyped-def]
+    """Add the converter's codes of groups `first_group` to `last_group` - 1 to `sums`, for `count` vectors."""
+    slices, lanes, padded = weights.shape
+    step, low, high = adc
+    top_slice = (slices - 1) * lanes * padded
+    column = 0
+    while column < padded:
+        left = padded - column
+        width = 128 if left >= 128 else 64 if left >= 64 else 32 if left >= 32 else 16
+        for g in range(first_group, last_group):
+            for r in range(0, count, ROW_BLOCK):
+                at = 4 * (r * lanes + group_lanes[g])
+                arguments = (
+                    x.ctypes.data + at,
+                    mask.ctypes.data + at,
+                    weights.ctypes.data + 2 * (top_slice + group_lanes[g] * padded + column),
+                    sums.ctypes.data + 2 * (r * padded + column),
+                    driven.ctypes.data + 2 * (g * TASK_ROWS + r),
+                    group_lanes[g + 1] - group_lanes[g],
+                    slices,
+                    lanes,
+                    padded,
+                    -lanes * padded,
+                    padded,
+                    step,
+                    low,
+                    high,
+                )
+                _tile(full[r // ROW_BLOCK], width, arguments)
+        column += width
+
+
+@njit(cache=True, error_model="numpy")
+def _rebuild(sums, row, target, out, first_column, columns, factor, offset):  # type: ignore[no-untyped-def]
+    """Add `factor` x codes + `offset` of one vector to its row of `out`."""
+    start = target * out.shape[1] + first_column
+    vectors = columns // 16
+    for v in range(vectors):
+        rebuild16(sums.ctypes.data + 2 * (row * sums.shape[1] + 16 * v), out, start + 16 * v, factor, offset)
+    for n in range(16 * vectors, columns):
+        out[target, first_column + n] += np.int64(sums[row, n]) * factor + offset
+
+
 @njit(parallel=True, cache=True, error_model="numpy", nogil=True)
 def multiply(bits, kept, has_kept, images, shape, taps, plan, groups, sections, weights, adc, gain, out, columns):  # type: ignore[no-untyped-def]
     """Add one binary matrix-vector product for every image and output position to `out`; see `kernels.reference`.
@@ -104,71 +171,31 @@ def multiply(bits, kept, has_kept, images, shape, taps, plan, groups, sections, 
     """
     slices, lanes, padded = weights.shape
     group_lanes, group_rows = groups
-    first_column, width_out = columns
-    step, low, high = adc
     total = images * shape[3] * shape[4]
     tasks = (total + TASK_ROWS - 1) // TASK_ROWS
     counted = np.zeros(tasks, np.int64)
-    top_slice = (slices - 1) * lanes * padded
+    window = (taps[-1, 0] * shape[1] + taps[-1, 1] + 1) * shape[2]
+    all_ones = np.full(window, 0xFFFF, np.uint16)
+    factor = gain << (adc[0] + 1)
     peak = (1 << slices) - 1
-    half = (1 << step) >> 1
     for task in prange(tasks):
         first = task * TASK_ROWS
         count = min(TASK_ROWS, total - first)
         x = np.empty((TASK_ROWS, lanes), np.uint32)
         mask = np.empty((TASK_ROWS, lanes), np.uint32)
         driven = np.zeros((len(group_rows), TASK_ROWS), np.int16)
-        centre = np.zeros((len(group_rows), TASK_ROWS), np.int16)
+        full = np.empty(TASK_ROWS // ROW_BLOCK, np.bool_)
         sums = np.empty((TASK_ROWS, padded), np.int16)
-        counted[task] = _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, x, mask, driven)
-        for g in range(len(group_rows)):
-            for r in range(TASK_ROWS):
-                centre[g, r] = peak * ((driven[g, r] + 1) >> 1) + half
+        counted[task] = _gather(
+            bits, kept, has_kept, shape, taps, plan, groups, first, count, all_ones, x, mask, driven, full
+        )
         for s in range(len(sections) - 1):
             sums[:] = 0
-            column = 0
-            while column < padded:
-                left = padded - column
-                width = 128 if left >= 128 else 64 if left >= 64 else 32 if left >= 32 else 16
-                for g in range(sections[s], sections[s + 1]):
-                    for r in range(0, count, ROW_BLOCK):
-                        full = True
-                        for i in range(r, min(r + ROW_BLOCK, count)):
-                            full = full and driven[g, i] == group_rows[g]
-                        at = 4 * (r * lanes + group_lanes[g])
-                        arguments = (
-                            x.ctypes.data + at,
-                            mask.ctypes.data + at,
-                            weights.ctypes.data + 2 * (top_slice + group_lanes[g] * padded + column),
-                            sums.ctypes.data + 2 * (r * padded + column),
-                            centre.ctypes.data + 2 * (g * TASK_ROWS + r),
-                            group_lanes[g + 1] - group_lanes[g],
-                            slices,
-                            lanes,
-                            padded,
-                            -lanes * padded,
-                            padded,
-                            step,
-                            low,
-                            high,
-                        )
-                        _tile(full, width, arguments)
-                column += width
+            begin, end = sections[s], sections[s + 1]
+            _accumulate(x, mask, driven, full, count, group_lanes, begin, end, weights, adc, sums)
             for r in range(count):
                 odd = np.int64(0)
-                for g in range(sections[s], sections[s + 1]):
+                for g in range(begin, end):
                     odd += np.int64(driven[g, r]) & 1
-                start = (first + r) * out.shape[1] + first_column
-                vectors = width_out // 16
-                for v in range(vectors):
-                    rebuild16(
-                        sums.ctypes.data + 2 * (r * padded + 16 * v),
-                        out,
-                        start + 16 * v,
-                        gain << (step + 1),
-                        -gain * peak * odd,
-                    )
-                for n in range(16 * vectors, width_out):
-                    code = np.int64(sums[r, n])
-                    out[first + r, first_column + n] += (code << (step + 1)) * gain - gain * peak * odd
+                _rebuild(sums, r, first + r, out, columns[0], columns[1], factor, -gain * peak * odd)
     return counted

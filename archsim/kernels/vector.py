@@ -78,9 +78,9 @@ def tile(width: int, masked: bool) -> Any:
     It counts, for every input vector and column, the mismatches p of the group's lanes (with `masked`, of driven
     rows only), each slice of a cell (the first is the highest) worth half of the one before, and adds the code
 
-        clip((centre - p) >> step, low, high)
+        clip((c - p + half) >> step, low, high),    c = (2**slices - 1) ceil(n / 2),    half = 2**step >> 1
 
-    to `sums`. Every lane of `x` and `mask` is stored twice, as a 32-bit word; `x_pitch` counts those words.
+    to `sums`, where n is the number of `driven` rows. Every lane of `x` and `mask` is stored twice, as a 32-bit word; `x_pitch` counts those words.
     The counts stay in registers: `ROW_BLOCK` x `width` 16-bit accumulators.
     """
     lanes = min(width, 32)
@@ -89,13 +89,13 @@ def tile(width: int, masked: bool) -> Any:
 
     @_emitter
     def run(  # type: ignore[no-untyped-def]
-        _context, x, mask, weights, sums, centre, lane_count, slice_count, x_pitch, lane_pitch, slice_pitch,
+        _context, x, mask, weights, sums, driven, lane_count, slice_count, x_pitch, lane_pitch, slice_pitch,
         sum_pitch, step, low, high,
     ):  # fmt: skip
         signature = types.void(*[types.intp] * 14)
 
         def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-            (x, mask, weights, sums, centre, lane_count, slice_count, x_pitch, lane_pitch,
+            (x, mask, weights, sums, driven, lane_count, slice_count, x_pitch, lane_pitch,
              slice_pitch, sum_pitch, step, low, high) = arguments  # fmt: skip
             count = _popcount(b.module, vector)
             zero = ir.Constant(vector, [0] * lanes)
@@ -112,15 +112,19 @@ def tile(width: int, masked: bool) -> Any:
                         shift = b.shl(b.add(b.mul(I64(r), x_pitch), inner.index), I64(2))
                         bits = _doubled(b, b.add(x, shift), vector)
                         if masked:
-                            driven = _doubled(b, b.add(mask, shift), vector)
+                            allowed = _doubled(b, b.add(mask, shift), vector)
                         for j in range(blocks):
                             differ = b.xor(w[j], bits)
                             if masked:
-                                differ = b.and_(differ, driven)
+                                differ = b.and_(differ, allowed)
                             b.store(b.add(b.load(acc[r][j]), b.call(count, [differ])), acc[r][j])
+            peak = b.sub(b.shl(I64(1), slice_count), I64(1))
+            half = b.lshr(b.shl(I64(1), step), I64(1))
             step, low, high = (_splat(b, b.trunc(v, I16), lanes) for v in (step, low, high))
             for r in range(ROW_BLOCK):
-                middle = _splat(b, _load(b, b.add(centre, I64(2 * r)), I16), lanes)
+                n = b.sext(_load(b, b.add(driven, I64(2 * r)), I16), I64)
+                centre = b.mul(peak, b.ashr(b.add(n, I64(1)), I64(1)))
+                middle = _splat(b, b.trunc(b.add(centre, half), I16), lanes)
                 for j in range(blocks):
                     code = _clip(b, b.ashr(b.sub(middle, b.load(acc[r][j])), step), low, high)
                     at = b.add(sums, _bytes(b, b.add(b.mul(I64(r), sum_pitch), I64(j * lanes))))
