@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that `archsim --help` answers at once.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,14 @@ Settings = Annotated[
     typer.Option("--set", metavar="A.B=C", help="Override one value of the YAML file; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in SI units, and nothing else.")]
+
+
+class Kind(StrEnum):
+    """The kinds of file that have a schema."""
+
+    ARCH = "arch"
+    WORKLOAD = "workload"
+    COMPONENTS = "components"
 
 
 def _version(wanted: bool) -> None:
@@ -86,6 +95,74 @@ def run(
         out=out,
         timeline=timeline,
     )
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Architectures, workloads, libraries, traces.")
+    ],
+) -> None:
+    """Check files of every kind: all problems of all of them at once."""
+    from archsim.cli import checking
+
+    checking.check(files)
+
+
+@app.command()
+def show(arch: Arch, settings: Settings = None, as_json: Json = False) -> None:
+    """Print a chip in full: each number with its range, grade and source; area, leakage and peak power."""
+    from archsim.cli import showing
+
+    showing.show(arch, settings or (), as_json=as_json)
+
+
+@app.command("map")
+def dry_run(arch: Arch, workload: Network, settings: Settings = None, as_json: Json = False) -> None:
+    """Print where a network sits on a chip, without simulating: tiles, crossbars, copies, buffers, time a vector."""
+    from archsim.cli import showing
+
+    showing.dry_run(arch, workload, settings or (), as_json=as_json)
+
+
+@app.command()
+def trace(
+    workload: WorkloadFile,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Trace file to write (.safetensors).")],
+) -> None:
+    """Capture a PyTorch network to a trace file, which `run` accepts in place of the workload."""
+    from archsim.cli import tracing
+
+    tracing.trace(workload, out)
+
+
+@app.command()
+def train(
+    workload: WorkloadFile,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the workload's.")] = None,
+    settings: Settings = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Train a workload's network on the CPU and write its checkpoint."""
+    from archsim.cli import tracing
+
+    tracing.train(workload, epochs, settings or (), quiet=quiet)
+
+
+@app.command()
+def schema(kind: Annotated[Kind, typer.Argument(metavar="arch|workload|components", help="Kind of file.")]) -> None:
+    """Print the JSON Schema of a kind of file, for editors."""
+    from archsim.cli import catalogue
+
+    catalogue.print_schema(kind.value)
+
+
+@app.command("list")
+def catalogue_of_files() -> None:
+    """List the chips and workloads at hand, and the kinds of parts."""
+    from archsim.cli import catalogue
+
+    catalogue.print_catalogue()
 
 
 def main() -> None:

@@ -1,0 +1,72 @@
+"""`archsim check`: all that is wrong with some files, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from archsim.cli.console import print_all, warn
+from archsim.cli.sources import is_yaml
+from archsim.config import read_yaml
+from archsim.errors import ArchsimError, ConfigError, DataError, nearest
+from archsim.hardware.arch import ArchConfig, load_arch
+from archsim.hardware.chip import build_chip
+from archsim.hardware.library import load_library
+from archsim.workload.spec import WorkloadConfig, load_workload
+from archsim.workload.tracefile import load_trace
+
+LIBRARY_SCHEMA = "archsim/components@1"
+
+
+def check(files: Sequence[Path]) -> None:
+    """Print a line for each good file on stdout; raise one `ConfigError` with every problem of all others."""
+    problems: list[str] = []
+    for file in files:
+        try:
+            print_all([f"ok  {file}: {_check(file)}"])
+        except ArchsimError as error:
+            problems += [line if str(file) in line else f"{file}: {line}" for line in str(error).splitlines()]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _check(file: Path) -> str:
+    """Return what a file is, in a few words."""
+    if not is_yaml(file):
+        trace = load_trace(file)
+        return f"trace '{trace.name}' of {len(trace.nodes)} operations"
+    kinds: dict[str, Callable[[Path], str]] = {
+        ArchConfig.SCHEMA: _architecture,
+        WorkloadConfig.SCHEMA: _workload,
+        LIBRARY_SCHEMA: _library,
+    }
+    schema = read_yaml(file).get("schema")
+    if schema not in kinds:
+        found = "missing" if schema is None else f"unknown '{schema}'"
+        raise ConfigError(f"{file}: schema: {found}{nearest(str(schema or ''), kinds)}")
+    return kinds[schema](file)
+
+
+def _architecture(file: Path) -> str:
+    chip = build_chip(load_arch(file))
+    warn(f"{file}: {doubt}" for doubt in chip.warnings)
+    return f"architecture '{chip.arch.name}' of {chip.arch.organisation.crossbars} crossbars"
+
+
+def _library(file: Path) -> str:
+    return f"component library of {len(load_library(file))} entries"
+
+
+def _workload(file: Path) -> str:
+    workload = load_workload(file)
+    workload.model_file()
+    warn(_untrained(file))
+    return f"workload '{workload.config.name}'"
+
+
+def _untrained(file: Path) -> Iterator[str]:
+    """Yield that the checkpoint is missing: `train` makes it, so the file may still be right."""
+    try:
+        load_workload(file).require_checkpoint()
+    except DataError as error:
+        yield str(error)
