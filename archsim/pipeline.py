@@ -19,6 +19,7 @@ from archsim.hardware.arch import ArchConfig, load_arch
 from archsim.hardware.chip import Chip, build_chip
 from archsim.mapping.activity import Activity, expected_activity
 from archsim.mapping.plan import Mapping, map_trace
+from archsim.mapping.tiling import Tiling
 from archsim.metrics.endurance import endurance_of
 from archsim.metrics.energy import energy_rows
 from archsim.metrics.intervals import Estimate
@@ -112,10 +113,21 @@ def evaluate(
 
 
 def encodings(mapping: Mapping) -> dict[str, LayerEncoding]:
-    """Return how the chip reads each layer: its row groups and its converter."""
-    arch = mapping.chip.arch
-    converter = Converter(arch.converter.bits, arch.lsb_cells.bit_length() - 1)
-    return {p.name: LayerEncoding(p.tiling.groups, converter, p.tiling.bits_per_cell) for p in mapping.placed()}
+    """Return how the chip reads each layer: its row groups, and its converter with the range set for that layer."""
+    return {
+        p.name: LayerEncoding(p.tiling.groups, layer_converter(mapping.chip.arch, p.tiling), p.tiling.bits_per_cell)
+        for p in mapping.placed()
+    }
+
+
+def layer_converter(arch: ArchConfig, tiling: Tiling) -> Converter:
+    """Return the converter as it is set for a layer: one step is never more cells than its own groups ask for.
+
+    The reference of a converter is trimmed once for each layer; a layer that drives few rows is read finely.
+    """
+    largest = max(g.size for g in tiling.groups) * (2**tiling.bits_per_cell - 1)
+    wanted = max(0, (largest - 1).bit_length() - arch.converter.bits)
+    return Converter(arch.converter.bits, min(wanted, arch.lsb_cells.bit_length() - 1))
 
 
 def activities(mapping: Mapping, run: FunctionalRun | None) -> dict[str, Activity]:
