@@ -96,22 +96,24 @@ def always_on() -> TorchFunctionMode:
 
 
 class _Masked(TorchFunctionMode):
-    """Gives functional dropouts outside any dropout module their mask; those are called F.dropout, F.dropout@2, ..."""
+    """Names each dropout as the tracer does, by module path or 'F.dropout', '@2' for a second call in a forward; gives
+    those that are called as functions their masks."""
 
     def __init__(self, provider: MaskProvider) -> None:
         super().__init__()
         self.provider, self.calls, self.inside = provider, Counter[str](), 0
 
+    def call(self, base: str) -> str:
+        """Return the name of the next call of a module or function."""
+        self.calls[base] += 1
+        return base if self.calls[base] == 1 else f"{base}@{self.calls[base]}"
+
     def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         kwargs = dict(kwargs or {})
         if func not in _FUNCTIONAL or self.inside:
             return func(*args, **kwargs)
-        name = f"F.{func.__name__}"
-        self.calls[name] += 1
-        if _rate(args, kwargs) == 0:
-            return args[0]
-        name += f"@{self.calls[name]}" if self.calls[name] > 1 else ""
-        return _masked(self.provider, name, args[0], func is not F.dropout, _rate(args, kwargs))
+        name, p = self.call(f"F.{func.__name__}"), _rate(args, kwargs)
+        return args[0] if p == 0 else _masked(self.provider, name, args[0], func is not F.dropout, p)
 
 
 def _masked(provider: MaskProvider, name: str, x: Tensor, whole_maps: bool, p: float) -> Tensor:
@@ -133,9 +135,13 @@ def masks(model: nn.Module, provider: MaskProvider) -> Iterator[None]:
     def enter(*_: Any) -> None:
         mode.inside += 1
 
-    def replace(name: str) -> Callable[..., Tensor]:
+    def forget(*_: Any) -> None:
+        mode.calls.clear()
+
+    def replace(path: str) -> Callable[..., Tensor]:
         def hook(module: nn.Module, args: tuple[Tensor, ...], _: Tensor) -> Tensor:
             mode.inside -= 1
+            name = mode.call(path)
             if module.p == 0:
                 return args[0]
             if isinstance(module, SpinDrop):
@@ -145,7 +151,7 @@ def masks(model: nn.Module, provider: MaskProvider) -> Iterator[None]:
 
         return hook
 
-    handles = []
+    handles = [model.register_forward_pre_hook(forget)]
     try:
         for name, module in model.named_modules():
             if isinstance(module, STOCHASTIC):

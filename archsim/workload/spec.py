@@ -68,7 +68,7 @@ class WorkloadConfig(Document):
     description: str
     model: str = Field(
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
-        description="module:class, found beside this file, in a folder above it, or among installed packages",
+        description="module:class, found beside this file, in the folder above it, or shipped with archsim",
     )
     arguments: dict[str, Argument] = Field(default_factory=dict, description="keyword arguments of the class")
     checkpoint: str = Field(description="safetensors file, relative to this file")
@@ -105,17 +105,18 @@ class Workload:
     def model_file(self) -> Path:
         """Return the Python file that defines the network.
 
-        Raises `ConfigError` when there is none beside the workload file, in a folder above, or installed.
+        Raises `ConfigError` when there is none beside the workload file, in the folder above, or beside archsim.
         """
         module = self.config.model.partition(":")[0]
         relative = Path(*module.split("."))
         installed = Path(__file__).resolve().parents[2]  # the folder that holds the packages archsim and workloads
-        for folder in (*self.path.resolve().parents, installed):
+        here = self.path.resolve().parent
+        for folder in (here, here.parent, installed):
             for candidate in (folder / relative.with_suffix(".py"), folder / relative / "__init__.py"):
                 if candidate.is_file():
                     return candidate
         raise ConfigError(
-            f"{self.path}: model: there is no '{relative.with_suffix('.py')}' beside this file or in a folder above it"
+            f"{self.path}: model: there is no '{relative.with_suffix('.py')}' beside this file or in the folder above"
         )
 
     def require_checkpoint(self) -> Path:

@@ -174,3 +174,24 @@ def test_monte_carlo_turns_functional_dropout_on():
     scores = bnn.monte_carlo(Functional().eval(), torch.ones(1, 1000), 1, seed=0)
     assert abs((scores == 0).float().mean() - 0.5) < 0.08
     assert set(scores.unique().tolist()) == {0.0, 2.0}
+
+
+def test_second_call_of_a_dropout_gets_its_own_mask():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = nn.Dropout(0.5)
+
+        def forward(self, x):
+            return self.drop(self.drop(x))
+
+    model, asked = Twice(), []
+
+    def provider(name, shape):
+        asked.append(name)
+        return torch.ones(shape)
+
+    with bnn.masks(model, provider):
+        model(torch.ones(1, 3))
+        model(torch.ones(1, 3))
+    assert asked == ["drop", "drop@2", "drop", "drop@2"]

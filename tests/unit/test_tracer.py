@@ -93,6 +93,23 @@ def test_sign_without_norm_stays_a_sign():
     assert isinstance(trace["3"].op, Sign)
 
 
+def test_functions_between_norm_and_sign_are_folded_too():
+    def body(m, x):
+        return bnn.sign(F.hardtanh(torch.tanh(m.bn(m.lin(m.s(x)))), inplace=True))
+
+    model = Wrap(body, s=bnn.Sign(), lin=bnn.BinaryLinear(6, 6), bn=nn.BatchNorm1d(6))
+    trace = trace_model(model, torch.zeros(1, 6))
+    assert [n.op.kind for n in trace.nodes] == ["sign", "linear", "threshold", "sign", "linear"]
+    assert trace["F.sign"].op.level.tolist() == [0.0] * 6
+    relu = Wrap(
+        lambda m, x: bnn.sign(F.relu(m.bn(m.lin(m.s(x))))),
+        s=bnn.Sign(),
+        lin=bnn.BinaryLinear(6, 6),
+        bn=nn.BatchNorm1d(6),
+    )
+    assert trace_model(relu, torch.zeros(1, 6))["F.sign"].op.level.tolist() == [-np.inf] * 6  # relu(x) >= 0 always
+
+
 def test_batch_norm_without_sign_is_affine():
     norm = nn.BatchNorm1d(3, eps=0.0)
     with torch.no_grad():

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from archsim import nn as bnn
 from archsim.workload.trace import Activation, Add, Affine, Flatten, Pool, Sign, Softmax
 from archsim.workload.tracer.builder import Builder, Site
-from archsim.workload.tracer.fold import fold
+from archsim.workload.tracer.fold import Step, fold
 from archsim.workload.tracer.layers import array
 
 AFFINE = (nn.BatchNorm1d, nn.BatchNorm2d, bnn.Scale)
-MONOTONE = (*AFFINE, nn.Hardtanh, nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity)  # what may stand before a folded sign
+# what may stand before a folded sign
+MONOTONE = (*AFFINE, nn.Hardtanh, nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity)
+MONOTONE_FUNCTIONS = (F.hardtanh, F.relu, F.tanh, F.sigmoid, torch.relu, torch.tanh, torch.sigmoid)
 
 
 def skip(build: Builder, site: Site) -> str:
@@ -54,12 +57,11 @@ def activation(function: str) -> Callable[[Builder, Site], str]:
 def sign(build: Builder, site: Site) -> str:
     """Record a sign, folding batch norms and activations before it into a threshold as exact as torch."""
     start = site.node.all_input_nodes[0]
-    steps: list[nn.Module] = []
+    steps: list[Step] = []
     folded_affine = False
-    while start.op == "call_module" and type(module := build.captured.modules[str(start.target)]) in MONOTONE:
-        _check_norm(build, start, module)
-        steps.insert(0, module)
-        folded_affine |= type(module) in AFFINE
+    while (step := _monotone_step(build, start)) is not None:
+        steps.insert(0, step)
+        folded_affine |= isinstance(step, AFFINE)
         build.folded[build.captured.names[start]] = site.name
         start = start.all_input_nodes[0]
     if not folded_affine:
@@ -67,6 +69,24 @@ def sign(build: Builder, site: Site) -> str:
     shape = build.captured.shapes[start]
     threshold = fold(steps, shape[0], len(shape) - 1, build.device, site.label)
     return build.add(site, threshold, inputs=(build.edges[start],), detail="threshold (norm and sign)")
+
+
+def _monotone_step(build: Builder, node: fx.Node) -> Step | None:
+    """Return what a node computes, if that is monotone in each channel and the node is no input; else None."""
+    if node.op == "call_module":
+        module = build.captured.modules[str(node.target)]
+        _check_norm(build, node, module)
+        return module if type(module) in MONOTONE else None
+    if node.op == "call_function" and node.target in MONOTONE_FUNCTIONS:
+        return partial(_call, node)
+    return None
+
+
+def _call(node: fx.Node, x: Tensor) -> Tensor:
+    """Run a function node on another first argument."""
+    function: Any = node.target
+    result: Tensor = function(x, *node.args[1:], **{k: v for k, v in node.kwargs.items() if k != "inplace"})
+    return result
 
 
 def norm(build: Builder, site: Site) -> str:
