@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from archsim.cli.console import print_all, warn
+import typer
+
+from archsim.cli.console import warn
 from archsim.cli.sources import is_yaml
 from archsim.config import read_yaml
 from archsim.errors import ArchsimError, ConfigError, DataError, nearest
@@ -23,7 +25,7 @@ def check(files: Sequence[Path]) -> None:
     problems: list[str] = []
     for file in files:
         try:
-            print_all([f"ok  {file}: {_check(file)}"])
+            typer.echo(f"ok  {file}: {_check(file)}")
         except ArchsimError as error:
             problems += [line if str(file) in line else f"{file}: {line}" for line in str(error).splitlines()]
     if problems:

@@ -1,4 +1,4 @@
-"""An architecture for people: what it says when all defaults and bases are written out, and where each number is from."""
+"""An architecture for people: what it says with all defaults written out, and where each number is from."""
 
 from __future__ import annotations
 

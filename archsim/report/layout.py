@@ -22,11 +22,15 @@ def heading(text: str) -> Text:
 
 
 def table(columns: Sequence[str], rows: Iterable[Iterable[Cell]], right: Iterable[int] = ()) -> Padding:
-    """Return a plain indented table; `right` says which columns are right-aligned. No titles, no head."""
+    """Return a plain indented table; `right` says which columns are right-aligned. No titles, no head.
+
+    The first column and the right-aligned ones are never broken into lines.
+    """
     made = Table(box=None, show_header=any(columns), header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     numbers = set(right)
+    whole = {0, *numbers}
     for i, title in enumerate(columns):
-        made.add_column(title, justify="right" if i in numbers else "left", overflow="fold")
+        made.add_column(title, justify="right" if i in numbers else "left", overflow="fold", no_wrap=i in whole)
     for row in rows:
         made.add_row(*row)
     return Padding(made, INDENT)
