@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 from archsim.config import dump
@@ -69,10 +70,11 @@ def cache_folder() -> Path:
 
 
 def key_of(workload: Workload) -> str:
-    """Return a hash of all that affects a trace: the network's sources, its weights, the workload, archsim itself."""
+    """Return a hash of all that affects a trace: the network's sources, its weights, the workload, torch, archsim."""
     config = dump(workload.config)
     fields = {k: config[k] for k in ("name", "model", "arguments", "dataset", "quantization")}
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
+    digest.update(version("torch").encode())  # thresholds are exactly those of torch's own arithmetic
     archsim = Path(__file__).resolve().parents[1]
     sources = [s for folder in TRACED_BY for s in (archsim / folder).rglob("*.py")]
     sources += workload.model_file().parent.glob("*.py")

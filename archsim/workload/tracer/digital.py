@@ -95,7 +95,7 @@ def norm(build: Builder, site: Site) -> str:
     _check_norm(build, site.node, module)
     gamma = torch.ones_like(module.running_mean) if module.weight is None else module.weight
     beta = torch.zeros_like(gamma) if module.bias is None else module.bias
-    scale = gamma / torch.sqrt(module.running_var + module.eps)
+    scale = gamma * (1 / torch.sqrt(module.running_var + module.eps))  # rounded as torch does
     return build.add(site, Affine(array(scale), array(beta - module.running_mean * scale)), detail="batch norm")
 
 
