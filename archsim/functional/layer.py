@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +33,14 @@ class Window:
     dilation: tuple[int, int]
     parts: int
 
-    @property
+    @cached_property
     def taps(self) -> Ints:
         """Where each kernel position reads, relative to the first: (positions, 2)."""
         return np.array([(y * self.dilation[0], x * self.dilation[1]) for y, x in np.ndindex(*self.kernel)])
 
+    @cached_property
     def coverage(self) -> Ints:
-        """Return how often each input pixel is read by one evaluation: (height, width)."""
+        """How often each input pixel is read by one evaluation: (height, width)."""
         axes = []
         for n, out, k, s, p, d in zip(
             self.size, self.out, self.kernel, self.stride, self.padding, self.dilation, strict=True
@@ -114,7 +116,7 @@ def compile_layer(node: Node, encoding: LayerEncoding, input_shape: tuple[int, .
     window = window_of(node, input_shape)
     peak = 2**encoding.slices_per_cell - 1
     groups, converter = _merged(encoding, weight_rows(node), peak)
-    codes = np.array([_largest_code(len(g), encoding, peak) for g in groups])
+    codes = np.array([_largest_code(len(g), converter, peak) for g in groups])
     values = op.weights.values.reshape(len(op.weights.values), -1)
     columns = len(values) // window.parts
     inputs = op.weights.values.shape[1]
@@ -123,8 +125,7 @@ def compile_layer(node: Node, encoding: LayerEncoding, input_shape: tuple[int, .
     weights = tuple(
         pack_weights(values[i * columns : (i + 1) * columns], op.weights.bits, plan) for i, plan in enumerate(plans)
     )
-    step = encoding.converter.lsb_log2
-    bound = int(((codes << step + 1) + peak).sum()) * (2**op.weights.bits - 1) // peak
+    bound = int(((codes << converter.lsb_log2 + 1) + peak).sum()) * (2**op.weights.bits - 1) // peak
     return Layer(node, encoding, converter, window, plans, weights, _sections(codes), bound)
 
 
@@ -132,14 +133,12 @@ def _merged(encoding: LayerEncoding, rows: int, peak: int) -> tuple[tuple[Ints, 
     """Return groups and converter; if they read exactly, where groups are cut does not matter, and few are faster."""
     if not encoding.converter.is_lossless(max(len(g) for g in encoding.groups), peak):
         return encoding.groups, encoding.converter
-    every = np.arange(rows)
-    return tuple(np.array_split(every, -(-rows * peak // (MAX_COUNT // 2)))), LOSSLESS
+    return tuple(np.array_split(np.arange(rows), -(-rows * peak // (MAX_COUNT // 2)))), LOSSLESS
 
 
-def _largest_code(rows: int, encoding: LayerEncoding, peak: int) -> int:
-    step = encoding.converter.lsb_log2
-    reach = (peak * ((rows + 1) // 2) >> step) + 1
-    return min(reach, max(encoding.converter.high, -encoding.converter.low))
+def _largest_code(rows: int, converter: Converter, peak: int) -> int:
+    reach = (peak * ((rows + 1) // 2) >> converter.lsb_log2) + 1
+    return min(reach, max(converter.high, -converter.low))
 
 
 def _sections(codes: Ints) -> Ints:
@@ -230,15 +229,14 @@ def _activity(layer: Layer, value: Signs | Grid, samples: int, planes: int, driv
     window = layer.window
     rows = weight_rows(layer.node) * window.parts
     vectors = samples * window.out[0] * window.out[1] * planes
-    coverage = window.coverage()
     inputs = layer.op.weights.values.shape[1] * window.parts
-    padded = vectors * rows - samples * planes * inputs * int(coverage.sum())
+    padded = vectors * rows - samples * planes * inputs * int(window.coverage.sum())
     off = vectors * rows - padded - driven
     dropped = 0
     if value.kept is not None:
         dropped = off
         if isinstance(value, Grid):
-            dropped = planes * int(((~value.kept).sum(axis=(0, 3)) * coverage).sum())
+            dropped = planes * int(((~value.kept).sum(axis=(0, 3)) * window.coverage).sum())
     return LayerActivity(
         evaluations=samples,
         vectors=vectors,
