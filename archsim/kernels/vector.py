@@ -10,7 +10,7 @@ A change in this file is not seen by numba's cache of the kernels that use it: t
 # ruff: noqa: ARG001 (numba reads the signature of an intrinsic; its arguments reach `emit` as a list)
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -80,8 +80,8 @@ def tile(width: int, masked: bool) -> Any:
 
         clip((c - p + half) >> step, low, high),    c = (2**slices - 1) ceil(n / 2),    half = 2**step >> 1
 
-    to `sums`, where n is the number of `driven` rows. Every lane of `x` and `mask` is stored twice, as a 32-bit word; `x_pitch` counts those words.
-    The counts stay in registers: `ROW_BLOCK` x `width` 16-bit accumulators.
+    to `sums`, where n is the number of `driven` rows. Every lane of `x` and `mask` is stored twice, as a 32-bit word;
+    `x_pitch` counts those words. The counts stay in registers: `ROW_BLOCK` x `width` 16-bit accumulators.
     """
     lanes = min(width, 32)
     blocks = width // lanes

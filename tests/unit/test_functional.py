@@ -204,7 +204,8 @@ def test_pooling_a_dropped_value_is_pooling_a_zero():
     trace = network(p=0.5)
     x = images(6)
     run = compute(trace, ideal_encodings(trace), x, 2, seed=3)
-    c1 = compute(Trace("c1", (1, 8, 8), (*trace.nodes[:2], Node("f", Flatten(), ("c1",), (320,)))), ideal_encodings(trace), x, 1, seed=0).logits[0]  # fmt: skip
+    first = Trace("c1", (1, 8, 8), (*trace.nodes[:2], Node("f", Flatten(), ("c1",), (320,))))
+    c1 = compute(first, ideal_encodings(first), x, 1, seed=0).logits[0]
     signs = np.where(c1.reshape(6, 5, 8, 8) >= 0, 1, -1)
     pooled = [
         (signs * dropout_mask(trace["d1"], (5, 8, 8), 3, np.arange(6), t)).reshape(6, 5, 4, 2, 4, 2).max(axis=(3, 5))
