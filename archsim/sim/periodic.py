@@ -26,7 +26,10 @@ State = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """When a state was seen: after how many passes and images, at what time, with what in the book."""
+    """When a state was seen: after how many passes and images, at what time, with what in the book.
+
+    `waits`: until when each process had been busy. Times count the periods that had been skipped.
+    """
 
     turns: int
     images: int
@@ -82,6 +85,7 @@ class Shortcut:
             self.period_ps = (machine.now - seen.time) // period
             machine.work.images -= times * period
             self._skip(seen, times)
+            self._images.clear()
             self.skipped_images += times * period
             self.skipped_turns += times * period * machine.work.passes
 
@@ -105,7 +109,7 @@ class Shortcut:
 
     def _visit(self) -> Visit:
         machine = self.machine
-        waits = tuple(c.until for c in machine.engine.cursors)
+        waits = tuple(c.until + self.skipped_ps for c in machine.engine.cursors)
         return Visit(machine.sink.cursor.turn, machine.sink.image, machine.now, machine.engine.ledger.copy(), waits)
 
     def _same_waits(self, seen: Visit) -> bool:
@@ -113,10 +117,10 @@ class Shortcut:
 
         Timing does not depend on that, but the stalls in the book do.
         """
-        machine = self.machine
-        now, then = machine.engine.env.now, seen.time - self.skipped_ps
-        for cursor, before in zip(machine.engine.cursors, seen.waits, strict=True):
-            if cursor.step != DONE and then < cursor.until < now and now - cursor.until != then - before:
+        now, then = self.machine.now, seen.time
+        for cursor, before in zip(self.machine.engine.cursors, seen.waits, strict=True):
+            since = cursor.until + self.skipped_ps
+            if cursor.step != DONE and then < since < now and now - since != then - before:
                 return False
         return True
 
@@ -125,13 +129,11 @@ class Shortcut:
         ledger = machine.engine.ledger
         period = machine.now - seen.time
         ledger.add(ledger.since(seen.ledger), times)
-        then = seen.time - self.skipped_ps
         for cursor in machine.engine.cursors:
-            if cursor.step != DONE and cursor.until <= then:
+            if cursor.step != DONE and cursor.until + self.skipped_ps <= seen.time:
                 cursor.until -= times * period  # it goes on waiting through all that is skipped
         self.skipped_ps += times * period
         self._passes.clear()
-        self._images.clear()
 
     def _state(self) -> State:
         machine = self.machine
