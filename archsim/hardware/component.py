@@ -30,9 +30,7 @@ class Figure:
 
     def __mul__(self, factor: float) -> Figure:
         """Return the figure scaled by a factor >= 0; grade and sources stay."""
-        return Figure(
-            self.value * factor, self.low * factor, self.high * factor, self.grade, self.sources, self.note
-        )
+        return Figure(self.value * factor, self.low * factor, self.high * factor, self.grade, self.sources, self.note)
 
     __rmul__ = __mul__
 

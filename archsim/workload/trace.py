@@ -131,12 +131,12 @@ class Quantize(Op):
     @property
     def low(self) -> int:
         """The smallest integer of the grid."""
-        return -(2 ** (self.bits - 1)) if self.signed else 0
+        return -(1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def high(self) -> int:
         """The largest integer of the grid."""
-        return 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits - 1
+        return (1 << (self.bits - self.signed)) - 1
 
 
 @dataclass(frozen=True, eq=False)
