@@ -9,10 +9,10 @@ run: $(VENV)/.ready
 	$(BIN)/archsim run arch_configs/spatial_spindrop_stt.yaml workloads/lenet5_digits.yaml --passes 20
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-slow: $(VENV)/.ready
-	$(BIN)/python -m pytest -n 2 -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
