@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit, prange
 
 from archsim.kernels.constants import ROW_BLOCK, TASK_ROWS
-from archsim.kernels.vector import copy_blocks, copy_pieces, count_ones, rebuild16, tile
+from archsim.kernels.vector import copy_blocks, copy_pieces, count_ones, rebuild, tile
 
 _plain128, _plain64, _plain32, _plain16 = (tile(w, False) for w in (128, 64, 32, 16))
 _masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in (128, 64, 32, 16))
@@ -49,6 +49,8 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, all_o
     height, width, words, out_height, out_width, stride_y, stride_x, pad_y, pad_x = shape
     group_lanes, group_rows = groups
     lanes, positions = x.shape[1], len(taps)
+    has_pieces = plan[3][-1] > 0
+    rows = group_rows.sum()
     needs_mask = has_kept or pad_y > 0 or pad_x > 0
     full[:] = not has_kept
     image, place = divmod(first, out_height * out_width)
@@ -60,7 +62,8 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, all_o
         pixel = 2 * (((image * height + top) * width + left) * words)
         x_row, mask_row = x.ctypes.data + 4 * r * lanes, mask.ctypes.data + 4 * r * lanes
         all_driven = inside and not has_kept
-        x[r] = np.uint32(0)
+        if has_pieces or not inside:
+            x[r] = np.uint32(0)
         if needs_mask:
             mask[r] = np.uint32(0xFFFFFFFF if all_driven else 0)
         if not inside:
@@ -81,12 +84,14 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, all_o
             column, row = 0, row + 1
             if row == out_height:
                 row, image = 0, image + 1
-        for g in range(len(group_rows)):
-            n = group_rows[g]
-            if not all_driven:
+        if all_driven:
+            driven[r] = group_rows
+            total += rows
+        else:
+            for g in range(len(group_rows)):
                 n = count_ones(mask_row + 4 * group_lanes[g], group_lanes[g + 1] - group_lanes[g])
-            driven[g, r] = n
-            total += n
+                driven[r, g] = n
+                total += n
     return total
 
 
@@ -130,13 +135,14 @@ def _accumulate(x, mask, driven, full, count, group_lanes, first_group, last_gro
                     mask.ctypes.data + at,
                     weights.ctypes.data + 2 * (top_slice + group_lanes[g] * padded + column),
                     sums.ctypes.data + 2 * (r * padded + column),
-                    driven.ctypes.data + 2 * (g * TASK_ROWS + r),
+                    driven.ctypes.data + 2 * (r * driven.shape[1] + g),
                     group_lanes[g + 1] - group_lanes[g],
                     slices,
                     lanes,
                     padded,
                     -lanes * padded,
                     padded,
+                    driven.shape[1],
                     step,
                     low,
                     high,
@@ -148,11 +154,10 @@ def _accumulate(x, mask, driven, full, count, group_lanes, first_group, last_gro
 @njit(cache=True, error_model="numpy")
 def _rebuild(sums, row, target, out, first_column, columns, factor, offset):  # type: ignore[no-untyped-def]
     """Add `factor` x codes + `offset` of one vector to its row of `out`."""
-    start = target * out.shape[1] + first_column
-    vectors = columns // 16
-    for v in range(vectors):
-        rebuild16(sums.ctypes.data + 2 * (row * sums.shape[1] + 16 * v), out, start + 16 * v, factor, offset)
-    for n in range(16 * vectors, columns):
+    whole = columns // 16 * 16
+    codes = sums.ctypes.data + 2 * row * sums.shape[1]
+    rebuild(codes, out, target * out.shape[1] + first_column, whole, factor, offset)
+    for n in range(whole, columns):
         out[target, first_column + n] += np.int64(sums[row, n]) * factor + offset
 
 
@@ -183,7 +188,7 @@ def multiply(bits, kept, has_kept, images, shape, taps, plan, groups, sections, 
         count = min(TASK_ROWS, total - first)
         x = np.empty((TASK_ROWS, lanes), np.uint32)
         mask = np.empty((TASK_ROWS, lanes), np.uint32)
-        driven = np.zeros((len(group_rows), TASK_ROWS), np.int16)
+        driven = np.zeros((TASK_ROWS, len(group_rows)), np.int16)
         full = np.empty(TASK_ROWS // ROW_BLOCK, np.bool_)
         sums = np.empty((TASK_ROWS, padded), np.int16)
         counted[task] = _gather(
@@ -196,6 +201,6 @@ def multiply(bits, kept, has_kept, images, shape, taps, plan, groups, sections, 
             for r in range(count):
                 odd = np.int64(0)
                 for g in range(begin, end):
-                    odd += np.int64(driven[g, r]) & 1
+                    odd += np.int64(driven[r, g]) & 1
                 _rebuild(sums, r, first + r, out, columns[0], columns[1], factor, -gain * peak * odd)
     return counted

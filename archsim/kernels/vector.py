@@ -90,13 +90,13 @@ def tile(width: int, masked: bool) -> Any:
     @_emitter
     def run(  # type: ignore[no-untyped-def]
         _context, x, mask, weights, sums, driven, lane_count, slice_count, x_pitch, lane_pitch, slice_pitch,
-        sum_pitch, step, low, high,
+        sum_pitch, driven_pitch, step, low, high,
     ):  # fmt: skip
-        signature = types.void(*[types.intp] * 14)
+        signature = types.void(*[types.intp] * 15)
 
         def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
             (x, mask, weights, sums, driven, lane_count, slice_count, x_pitch, lane_pitch,
-             slice_pitch, sum_pitch, step, low, high) = arguments  # fmt: skip
+             slice_pitch, sum_pitch, driven_pitch, step, low, high) = arguments  # fmt: skip
             count = _popcount(b.module, vector)
             zero = ir.Constant(vector, [0] * lanes)
             acc = [[_variable(b, zero) for _ in range(blocks)] for _ in range(ROW_BLOCK)]
@@ -122,7 +122,7 @@ def tile(width: int, masked: bool) -> Any:
             half = b.lshr(b.shl(I64(1), step), I64(1))
             step, low, high = (_splat(b, b.trunc(v, I16), lanes) for v in (step, low, high))
             for r in range(ROW_BLOCK):
-                n = b.sext(_load(b, b.add(driven, I64(2 * r)), I16), I64)
+                n = b.sext(_load(b, b.add(driven, _bytes(b, b.mul(I64(r), driven_pitch))), I16), I64)
                 centre = b.mul(peak, b.ashr(b.add(n, I64(1)), I64(1)))
                 middle = _splat(b, b.trunc(b.add(centre, half), I16), lanes)
                 for j in range(blocks):
@@ -137,26 +137,29 @@ def tile(width: int, masked: bool) -> Any:
 
 
 @_emitter
-def rebuild16(_context, codes, out, index, factor, offset):  # type: ignore[no-untyped-def]
-    """Add `factor` * code + `offset` to 16 elements of the array `out` from flat position `index` on.
+def rebuild(_context, codes, out, index, count, factor, offset):  # type: ignore[no-untyped-def]
+    """Add `factor` * code + `offset` to `count` elements of the array `out` from flat position `index` on.
 
-    `codes`: address of 16 int16 sums of codes. `out`: int16 or int32 array.
+    `codes`: address of as many int16 sums of codes. `out`: int16 or int32 array. `count`: a multiple of 16.
     """
-    signature = types.void(types.intp, out, types.intp, types.intp, types.intp)
+    signature = types.void(types.intp, out, types.intp, types.intp, types.intp, types.intp)
     element = I16 if out.dtype.bitwidth == 16 else I32
     size = out.dtype.bitwidth // 8
 
     def emit(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        codes, out, index, factor, offset = arguments
-        data = context.make_array(signature.args[1])(context, b, out).data
-        at = b.add(b.ptrtoint(data, I64), b.mul(index, I64(size)))
-        vector = ir.VectorType(element, 16)
-        code = _load(b, codes, ir.VectorType(I16, 16))
-        if element is I32:
-            code = b.sext(code, vector)
-        factor, offset = (_splat(b, b.trunc(v, element), 16) for v in (factor, offset))
-        value = b.add(b.mul(code, factor), offset)
-        _store(b, b.add(_load(b, at, vector, size), value), at, size)
+        codes, out, index, count, factor, offset = arguments
+        data = b.ptrtoint(context.make_array(signature.args[1])(context, b, out).data, I64)
+        wide = b.and_(count, I64(-64))
+        for lanes, start, stop in ((64, I64(0), wide), (16, wide, count)):
+            vector = ir.VectorType(element, lanes)
+            scale, shift = (_splat(b, b.trunc(v, element), lanes) for v in (factor, offset))
+            with cgutils.for_range_slice(b, start, stop, I64(lanes)) as (at, _):
+                code = _load(b, b.add(codes, _bytes(b, at)), ir.VectorType(I16, lanes))
+                if element is I32:
+                    code = b.sext(code, vector)
+                target = b.add(data, b.mul(b.add(index, at), I64(size)))
+                value = b.add(b.mul(code, scale), shift)
+                _store(b, b.add(_load(b, target, vector, size), value), target, size)
         return context.get_dummy_value()
 
     return signature, emit
