@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from archsim.mapping.stages import Stage
 from archsim.workload.trace import Conv, Dropout, Node, Trace
@@ -27,11 +28,8 @@ def bits_per_pass(trace: Trace, dropout: Node) -> int:
     assert isinstance(dropout.op, Dropout)
     shape = trace.shape_of(dropout.inputs[0])
     if dropout.op.granularity == "channel":
-        return dropout.op.maps or shape[0]
-    count = 1
-    for d in shape:
-        count *= d
-    return count
+        return dropout.op.maps if dropout.op.maps is not None and len(shape) == 1 else shape[0]
+    return prod(shape)
 
 
 def expected_activity(stage: Stage, rows: int) -> Activity:

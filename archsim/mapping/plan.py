@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil
 
-import numpy as np
-
 from archsim.errors import MappingError
+from archsim.hardware.arch import ArchConfig
 from archsim.hardware.chip import Chip
-from archsim.mapping.placement import Demand, Share, place, replicate, segment
+from archsim.mapping.layout import Layout, blocks_of, lay_out
+from archsim.mapping.placement import Demand, Grid, Share, place, replicate, segment
+from archsim.mapping.sharing import share_input, share_output
 from archsim.mapping.stages import Stage, StageGraph, build_stages
 from archsim.mapping.tiling import Tiling, tile_layer
 from archsim.workload.trace import Trace
@@ -20,9 +21,11 @@ ACCUMULATOR_BITS = 16
 
 @dataclass(frozen=True)
 class VectorTiming:
-    """How long a crossbar step takes: `read_ps` to drive and settle, `convert_ps` for all its conversions.
+    """How long the crossbars of one replica take for an input vector.
 
-    `vector_ps`: from one input vector to the next. `fill_ps`: what the first vector of a run waits on top of it.
+    `read_ps`: to drive the rows of a group and let its columns settle. `convert_ps`: to convert the columns of a
+    group; 0 where the converters are shared by several crossbars. `vector_ps`: from one vector to the next.
+    `fill_ps`: what the first vector of a run waits on top of it.
     """
 
     read_ps: int
@@ -35,8 +38,10 @@ class VectorTiming:
 class Placed:
     """A layer, or some of its columns, on the chip.
 
-    `columns`: physical columns held (over all convolution groups); `outputs`: output channels they make.
-    `tiles`: where they are; the first is home to the digital work. `buffer_bits`: its part of the input buffer.
+    `columns`: physical columns held (over all convolution groups); `outputs`: output channels they make; `span`: from
+    and to which part of the layer's outputs that is.
+    `tiles`: where they are; the first is home to what the layer shares with none. `buffer_bits`, `output_bits`: its
+    part of the input buffer of each of its tiles, and of the output buffers of all of them.
     """
 
     stage: Stage
@@ -44,10 +49,13 @@ class Placed:
     share: Share
     columns: int
     outputs: int
+    span: tuple[Fraction, Fraction]
     replicas: int
+    layout: Layout
     tiles: range
     timing: VectorTiming
     buffer_bits: int
+    output_bits: int
 
     @property
     def name(self) -> str:
@@ -62,19 +70,12 @@ class Placed:
     @property
     def crossbars(self) -> int:
         """Crossbars taken, replicas included."""
-        return self.tiling.blocks * len(self.tiling.row_tiles) * self.column_tiles * self.replicas
+        return self.layout.crossbars
 
     @property
     def fraction(self) -> float:
         """Which part of the layer's outputs this is."""
         return self.columns / (self.tiling.columns * self.tiling.blocks)
-
-    @property
-    def straddling(self) -> int:
-        """Times that partial sums of a column leave a tile to be added on another."""
-        depth = len(self.tiling.row_tiles) * self.tiling.blocks
-        per_tile = ceil(self.crossbars / len(self.tiles))
-        return self.column_tiles * (ceil(depth / per_tile) - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +105,7 @@ def map_trace(trace: Trace, chip: Chip) -> Mapping:
     """
     graph = build_stages(trace)
     arch = chip.arch
-    if arch.stochastic is None and any(True for _ in trace.stochastic_nodes()):
-        node = next(trace.stochastic_nodes())
-        raise MappingError(
-            f"layer '{node.name}' draws random bits, but chip '{arch.name}' has no stochastic modules"
-            " (section 'stochastic')"
-        )
+    _check_modules(trace, arch)
     box = arch.crossbar
     tilings = [
         tile_layer(
@@ -122,24 +118,30 @@ def map_trace(trace: Trace, chip: Chip) -> Mapping:
         )
         for s in graph.stages
     ]
+    organisation = arch.organisation
+    own_tiles = arch.mapping.placement == "tile_per_layer"
+    grid = Grid(organisation.tiles, organisation.crossbars_per_tile, own_tiles)
     demands = [
-        Demand(s.name, t.crossbars, t.column_tiles, s.positions, vector_timing(chip, s, t).vector_ps)
+        Demand(s.name, t.crossbars, t.column_tiles, s.positions, _pace_ps(chip, s, t))
         for s, t in zip(graph.stages, tilings, strict=True)
     ]
-    organisation = arch.organisation
-    capacity = organisation.tiles * organisation.crossbars_per_tile
-    rounds = segment(demands, capacity, arch.mapping.overflow, arch.name)
-    placed = tuple(_place_round(chip, graph, tilings, demands, shares, capacity) for shares in rounds)
-    return Mapping(trace, chip, graph, placed)
+    rounds = segment(demands, grid, arch.mapping.overflow, arch.name)
+    return Mapping(
+        trace, chip, graph, tuple(_place_round(chip, graph, tilings, demands, shares, grid) for shares in rounds)
+    )
+
+
+def _check_modules(trace: Trace, arch: ArchConfig) -> None:
+    node = next(trace.stochastic_nodes(), None)
+    if arch.stochastic is None and node is not None:
+        raise MappingError(
+            f"layer '{node.name}' draws random bits, but chip '{arch.name}' has no stochastic modules"
+            " (section 'stochastic')"
+        )
 
 
 def _place_round(
-    chip: Chip,
-    graph: StageGraph,
-    tilings: list[Tiling],
-    demands: list[Demand],
-    shares: list[Share],
-    capacity: int,
+    chip: Chip, graph: StageGraph, tilings: list[Tiling], demands: list[Demand], shares: list[Share], grid: Grid
 ) -> tuple[Placed, ...]:
     arch = chip.arch
     here = []
@@ -147,80 +149,97 @@ def _place_round(
         d = demands[s.layer]
         tiles = s.last - s.first
         here.append(Demand(d.name, d.crossbars // d.column_tiles * tiles, tiles, d.positions, d.vector_ps))
-    balanced = arch.mapping.replication == "balanced"
-    replicas = replicate(here, capacity) if balanced else [1] * len(here)
-    per_tile = arch.organisation.crossbars_per_tile
-    tiles = place(
-        [d.crossbars * r for d, r in zip(here, replicas, strict=True)],
-        per_tile,
-        arch.organisation.tiles,
-        arch.mapping.placement,
-    )
+    replicas = replicate(here, grid) if arch.mapping.replication == "balanced" else [1] * len(here)
+    starts = place([d.crossbars * r for d, r in zip(here, replicas, strict=True)], grid)
+    layouts = [
+        lay_out(tilings[s.layer], s.last - s.first, r, first, grid.per_tile)
+        for s, r, first in zip(shares, replicas, starts, strict=True)
+    ]
+    where = [blocks_of(at, grid.per_tile) for at in layouts]
     stages = [graph.stages[s.layer] for s in shares]
-    buffers = _share_buffers(chip, stages, tiles)
-    out = []
-    for share, count, where, bits in zip(shares, replicas, tiles, buffers, strict=True):
-        stage, tiling = graph.stages[share.layer], tilings[share.layer]
-        last = min(share.last * arch.crossbar.columns, tiling.columns)
-        columns = (last - share.first * arch.crossbar.columns) * tiling.blocks
-        timing = vector_timing(chip, stage, tiling)
-        outputs = ceil(columns / tiling.slices)
-        out.append(Placed(stage, tiling, share, columns, outputs, count, where, timing, bits))
-    return tuple(out)
+    held = [_held_columns(tilings[s.layer], s, arch.crossbar.columns) for s in shares]
+    outputs = [_outputs(tilings[s.layer], columns) for s, columns in zip(shares, held, strict=True)]
+    inputs = share_input(stages, where, arch.input_buffer.capacity)
+    results = share_output(where, arch.output_buffer.capacity)
+    return tuple(
+        Placed(
+            stage=stages[i],
+            tiling=tilings[share.layer],
+            share=share,
+            columns=len(held[i]) * tilings[share.layer].blocks,
+            outputs=outputs[i],
+            span=_span(tilings[share.layer], held[i]),
+            replicas=replicas[i],
+            layout=layouts[i],
+            tiles=where[i],
+            timing=vector_timing(chip, stages[i], tilings[share.layer]),
+            buffer_bits=inputs[i],
+            output_bits=results[i],
+        )
+        for i, share in enumerate(shares)
+    )
+
+
+def _held_columns(tiling: Tiling, share: Share, width: int) -> range:
+    """Return the columns of a convolution group that a share of it holds."""
+    return range(share.first * width, min(share.last * width, tiling.columns))
+
+
+def _outputs(tiling: Tiling, columns: range) -> int:
+    """Return the outputs whose first column is held, so that the parts of a layer add up."""
+    return (ceil(columns.stop / tiling.slices) - ceil(columns.start / tiling.slices)) * tiling.blocks
+
+
+def _span(tiling: Tiling, columns: range) -> tuple[Fraction, Fraction]:
+    return Fraction(columns.start, tiling.columns), Fraction(columns.stop, tiling.columns)
+
+
+def conversion_ps(chip: Chip) -> int:
+    """Return how long a converter takes from one column to the next."""
+    part = chip.parts["converter"]
+    pace = part.interval_ps or part.component.actions["convert"].latency_ps
+    return chip.components["column_mux"].actions["select"].latency_ps + pace
 
 
 def vector_timing(chip: Chip, stage: Stage, tiling: Tiling) -> VectorTiming:
     """Return how long the crossbars of a layer take for one input vector.
 
-    Row groups of one crossbar and input bits follow each other; crossbars work side by side. With sample-and-hold
-    the next read overlaps the conversions of the last. Reading the inputs from the buffer overlaps both.
+    Row groups of one crossbar and input bits follow each other; crossbars work side by side. Columns in use are
+    spread over the converters of their crossbar. With sample-and-hold the next read overlaps the conversions of the
+    last.
     """
-    arch, parts = chip.arch, chip.components
-    box, converter = arch.crossbar, arch.converter
-    read = parts["row_driver"].actions["drive"].latency_ps + parts["crossbar"].actions["read"].latency_ps
-    used = min(tiling.columns, box.columns)
-    one = parts["column_mux"].actions["select"].latency_ps + parts["converter"].actions["convert"].latency_ps
-    if converter.columns_per_converter is None:  # shared: what the layer's crossbars ask of one core's or tile's
-        assert converter.count is not None
-        of_core = converter.shared_by == "core"
-        near = arch.organisation.crossbars_per_core if of_core else arch.organisation.crossbars_per_tile
-        turns = ceil(used * min(near, tiling.crossbars) / converter.count)
-    else:
-        turns = ceil(used / ceil(box.columns / converter.columns_per_converter))
-    convert = turns * one
-    step = max(read, convert) if converter.sample_hold else read + convert
-    array = stage.input_bits * tiling.steps * step
-    words = ceil(tiling.rows * stage.input_bits / arch.input_buffer.width)
-    fetch = words * parts["input_buffer"].actions["read"].latency_ps
-    fill = min(read, convert) if converter.sample_hold else 0
-    return VectorTiming(read, convert, max(array, fetch), fill)
+    box, converter = chip.arch.crossbar, chip.arch.converter
+    read = chip.components["row_driver"].actions["drive"].latency_ps
+    read += chip.components["crossbar"].actions["read"].latency_ps
+    steps = stage.input_bits * tiling.steps
+    if converter.columns_per_converter is None:
+        return VectorTiming(read, 0, steps * read, 0)
+    turns = ceil(min(tiling.columns, box.columns) / ceil(box.columns / converter.columns_per_converter))
+    convert = turns * conversion_ps(chip)
+    if converter.sample_hold:
+        return VectorTiming(read, convert, steps * max(read, convert), min(read, convert))
+    return VectorTiming(read, convert, steps * (read + convert), 0)
 
 
-def window_pixels(stage: Stage) -> int:
-    """Return how many pixels of its input a layer must hold at least, vector by vector."""
-    freed = np.concatenate(([0], stage.frees[:-1]))
-    return int((stage.needs - freed).max())
+def bank_size(arch: ArchConfig) -> int | None:
+    """Return how many crossbars share a bank of converters, None where each crossbar has its own."""
+    organisation = arch.organisation
+    sizes = {"core": organisation.crossbars_per_core, "tile": organisation.crossbars_per_tile}
+    return sizes.get(arch.converter.shared_by)
 
 
-def _share_buffers(chip: Chip, stages: list[Stage], tiles: list[range]) -> list[int]:
-    """Return the input-buffer bits that each layer gets: what it needs, then in proportion to that."""
-    capacity = chip.arch.input_buffer.capacity
-    minimum = [window_pixels(s) * s.inputs.bits_per_pixel * _mask_factor(s) for s in stages]
-    load: dict[int, int] = defaultdict(int)
-    for need, where in zip(minimum, tiles, strict=True):
-        for t in where:
-            load[t] += need
-    for stage, need, where in zip(stages, minimum, tiles, strict=True):
-        worst = max(load[t] for t in where)
-        if worst > capacity:
-            raise MappingError(
-                f"layer '{stage.name}' keeps {need} bits of its input at a time; with its neighbours that makes {worst}"
-                f" bits on a tile whose input buffer holds {capacity} (input_buffer.capacity)"
-            )
-    return [min(capacity * need // load[t] for t in where) for need, where in zip(minimum, tiles, strict=True)]
+def bank_ps(chip: Chip, conversions: int, banks: int) -> int:
+    """Return how long shared converters take for one output position, spread evenly over some banks."""
+    count = chip.arch.converter.count
+    assert count is not None, "the converter's own check asks for it"
+    return ceil(conversions / (banks * count)) * conversion_ps(chip)
 
 
-def _mask_factor(stage: Stage) -> int:
-    """Element-wise dropout stores a mask bit beside each binary activation."""
-    op = stage.dropout.op if stage.dropout else None
-    return 2 if op is not None and getattr(op, "granularity", "") == "element" and stage.input_bits == 1 else 1
+def _pace_ps(chip: Chip, stage: Stage, tiling: Tiling) -> int:
+    """Return from one vector to the next on one replica that has its banks of converters for itself."""
+    vector = vector_timing(chip, stage, tiling).vector_ps
+    size = bank_size(chip.arch)
+    if size is None:
+        return vector
+    conversions = stage.input_bits * len(tiling.groups) * tiling.columns * tiling.blocks
+    return max(vector, bank_ps(chip, conversions, ceil(tiling.crossbars / size)))

@@ -69,6 +69,11 @@ class Stage:
         return self.node.name
 
     @property
+    def edges(self) -> tuple[Edge, ...]:
+        """All streams into the stage: the layer's input, then the residuals."""
+        return (self.inputs, *(edge for edge, _ in self.residuals))
+
+    @property
     def positions(self) -> int:
         """Output positions a pass: how many vectors the crossbars multiply."""
         return pixels(self.node.shape)
@@ -89,8 +94,7 @@ class StageGraph:
 
     def edges_from(self, name: str | None) -> tuple[Edge, ...]:
         """Return the edges that leave a stage (None: the network's input)."""
-        edges = [s.inputs for s in self.stages] + [e for s in self.stages for e, _ in s.residuals]
-        return tuple(e for e in edges if e.producer == name)
+        return tuple(e for s in self.stages for e in s.edges if e.producer == name)
 
 
 def value_bits(trace: Trace, name: str) -> int:
@@ -142,11 +146,10 @@ def build_stages(trace: Trace) -> StageGraph:
 def _gate(trace: Trace, node: Node) -> Node | None:
     """Return the dropout that gates a layer's word lines: the one before it with only reshapes in between."""
     name = node.inputs[0]
-    while name != INPUT:
+    while name != INPUT and len(trace.consumers(name)) == 1:
         previous = trace[name]
         if isinstance(previous.op, Dropout):
-            shared = [c.name for c in trace.consumers(name)]
-            return previous if len(shared) == 1 else None
+            return previous
         if not isinstance(previous.op, Flatten):
             return None
         name = previous.inputs[0]
@@ -176,7 +179,9 @@ def _stage(
     main = _edge(trace, owner, node.inputs[0], node.name, gate)
     needs, frees = _window_counts(trace, node, main)
     mine = {node.name, *(n.name for n in trace.nodes if owner[n.name] == node.name)}
-    residuals = tuple((_edge(trace, owner, i, node.name), n.name) for n in digital for i in n.inputs if i not in mine)
+    residuals = tuple(
+        (_edge(trace, owner, i, node.name), n.name) for n in digital for i in dict.fromkeys(n.inputs) if i not in mine
+    )
     quantizer = quantizer_of(trace, node.inputs[0])
     return Stage(
         node=node,
@@ -209,7 +214,7 @@ def _produced(trace: Trace, node: Node, mine: Iterable[str]) -> dict[str, Counts
     for n in trace.nodes:
         if n.name not in members or n.name == node.name:
             continue
-        counts = next(produced[i] for i in n.inputs if i in produced)
+        counts = np.minimum.reduce([produced[i] for i in n.inputs if i in produced])
         if isinstance(n.op, Pool):
             source = trace.shape_of(n.inputs[0])
             window = Window.of(source, n.shape, n.op.kernel, n.op.stride, n.op.padding)

@@ -3,51 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
 
 import numpy as np
 
 from archsim.hardware.chip import Chip
-from archsim.mapping.geometry import Counts
-from archsim.mapping.plan import Placed
+from archsim.mapping.geometry import Counts, pixels
+from archsim.mapping.layout import blocks_of
+from archsim.mapping.plan import Placed, bank_ps, bank_size
 from archsim.mapping.stages import Stage
 from archsim.sim.operations import digital_ps
 from archsim.sim.runtime import Chunk
 from archsim.workload.trace import Dropout
 
+BLOCK = 16  # pixels in a "row" of a one-dimensional map
+
 
 def chunk_ends(stage: Stage, grain: str) -> Counts:
     """Return the output positions at which chunks end: each position, each output row, or the whole map."""
-    size = {"position": 1, "row": stage.row_positions, "map": stage.positions}[grain]
-    return np.append(np.arange(size, stage.positions, size), stage.positions).astype(np.int64)
+    return _ends(stage.positions, {"position": 1, "row": stage.row_positions, "map": stage.positions}[grain])
 
 
-def stage_chunks(chip: Chip, placed: Placed, grain: str, whole_maps: bool) -> list[Chunk]:
-    """Return the chunks of a layer. With `whole_maps` nothing starts before all its input has arrived."""
+def feed_bursts(shape: Sequence[int], grain: str) -> list[int]:
+    """Return the pixels that leave a memory at once when it sends a map of that shape."""
+    total = pixels(shape)
+    row = shape[2] if len(shape) == 3 else min(BLOCK, total)
+    return [int(n) for n in np.diff(_ends(total, {"position": 1, "row": row, "map": total}[grain]), prepend=0)]
+
+
+def _ends(total: int, size: int) -> Counts:
+    return np.append(np.arange(size, total, size), total).astype(np.int64)
+
+
+def stage_chunks(chip: Chip, placed: Placed, grain: str) -> list[Chunk]:
+    """Return the chunks of a layer.
+
+    Replica i computes positions i, i + r, i + 2 r, ... The port of the busiest input buffer may be slower than the
+    arrays; it reads the next vector while they compute.
+    """
     stage, timing = placed.stage, placed.timing
     ends = chunk_ends(stage, grain)
     sizes = np.diff(ends, prepend=0)
-    needs = np.full_like(ends, stage.inputs.pixels) if whole_maps else stage.needs[ends - 1]
-    frees = stage.frees[ends - 1]
+    arrays = -(-ends // placed.replicas) * timing.vector_ps
+    size = bank_size(chip.arch)
+    converting = 0
+    if size is not None:
+        conversions = stage.input_bits * len(placed.tiling.groups) * placed.columns
+        converting = bank_ps(chip, conversions, len(blocks_of(placed.layout, size)))
     mask_needs, mask_frees = mask_counts(stage, ends)
-    if chip.arch.converter.shared_by == "crossbar":
-        array, bank = timing.vector_ps, 0
-    else:
-        array, bank = timing.read_ps * stage.input_bits * placed.tiling.steps, bank_ps(chip, placed)
-    array_ps = np.diff(-(-ends // placed.replicas) * array, prepend=0)  # replica i takes positions i, i + r, ...
-    digital = np.diff([digital_ps(chip, placed, int(n)) for n in ends], prepend=0)
-    columns = (sizes, needs, frees, mask_needs, mask_frees, array_ps, sizes * bank, digital)
-    return [Chunk(*(int(v) for v in row)) for row in zip(*columns, strict=True)]
+    columns = (
+        sizes,
+        stage.needs[ends - 1],
+        stage.frees[ends - 1],
+        mask_needs,
+        mask_frees,
+        np.diff(np.maximum(arrays, port_ps(chip, placed, ends)), prepend=0),
+        sizes * converting,
+        np.diff(digital_ps(chip, placed, ends), prepend=0),
+    )
+    return [Chunk(*row) for row in np.stack(columns, axis=1).tolist()]
 
 
-def bank_ps(chip: Chip, placed: Placed) -> int:
-    """Return how long the converters that a tile or core shares take for one output position."""
-    arch = chip.arch
-    banks = len(placed.tiles) * (arch.organisation.cores_per_tile if arch.converter.shared_by == "core" else 1)
-    conversions = placed.stage.input_bits * len(placed.tiling.groups) * placed.columns
-    parts = chip.components
-    one = parts["column_mux"].actions["select"].latency_ps + parts["converter"].actions["convert"].latency_ps
-    return ceil(conversions / (banks * arch.converter.count)) * one
+def port_ps(chip: Chip, placed: Placed, ends: Counts) -> Counts:
+    """Return how long the port of the busiest input buffer reads for the first so many positions."""
+    bits = -(-ends * placed.layout.busiest_rows // placed.replicas) * placed.stage.input_bits
+    words = -(-bits // chip.arch.input_buffer.width)
+    return words * chip.components["input_buffer"].actions["read"].latency_ps
 
 
 def mask_counts(stage: Stage, ends: Counts) -> tuple[Counts, Counts]:
@@ -69,11 +89,11 @@ def bursts(produced: Counts, ends: Counts) -> list[int]:
     return [int(n) for n in np.diff(produced[ends - 1], prepend=0)]
 
 
-def room_needed(chunks: Sequence[Chunk], burst: int) -> int:
+def room_needed(needs: Sequence[int], frees: Sequence[int], burst: int = 1) -> int:
     """Return the pixels that a buffer must hold for the chunks to go on while bursts of pixels arrive."""
     freed = 0
     widest = 0
-    for chunk in chunks:
-        widest = max(widest, chunk.needs - freed)
-        freed = chunk.frees
+    for need, free in zip(needs, frees, strict=True):
+        widest = max(widest, need - freed)
+        freed = free
     return widest + burst - 1

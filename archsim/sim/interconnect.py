@@ -1,50 +1,54 @@
-"""Shared bus, H-tree, 2-D mesh: which links a transfer takes, and when it arrives.
+"""Shared bus, H-tree, 2-D mesh: which links a transfer takes, and how long each holds it up.
 
-A transfer takes its links one after the other as virtual cut-through does: each link is held for the serialisation
-time, starting when the head gets there. Links are booked when the transfer starts.
+A transfer takes its links one after the other as virtual cut-through does: the head asks for a link when it gets
+there, first come, first served, and the link is held for the serialisation time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 from archsim.hardware.chip import Chip
-from archsim.sim.ledger import Operation
 from archsim.sim.station import Engine, Station
 from archsim.sim.timing import link_cycle_ps
 
-PORT = -1  # where the global buffer and the off-chip memory meet the interconnect: beside tile 0
+PORT = -1  # where the global buffer and the off-chip memory meet the interconnect: beside tile 0, or the tree's root
+
+Box = tuple[int, int, int, int]  # column and row of the first tile, columns, rows
+
+
+@dataclass(frozen=True, eq=False)
+class Hop:
+    """Links that a transfer takes at the same time (several where it fans out), and what its head takes for them."""
+
+    links: tuple[Station, ...]
+    delay_ps: int
 
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """A way over the interconnect. `pitches`: tile pitches of wire for a bit; `hops`: routers it passes.
+    """A way over the interconnect. `pitches`: tile pitches of wire for a bit; `routers`: those it passes.
 
-    `link_ps`: what the head takes for a link. `spread_ps`: from the first of several targets to the last.
+    `exit_ps`: what follows the last hop.
     """
 
-    links: tuple[Station, ...]
-    link_ps: int
-    spread_ps: int
+    hops: tuple[Hop, ...]
+    exit_ps: int
     width: int
     cycle_ps: int
     pitches: float
-    hops: int
+    routers: int
 
-    def send(self, op: Operation, bits: int, earliest: int) -> tuple[int, int]:
-        """Book a transfer; return when its tail has left the source and when it has arrived."""
-        if not self.links:
-            return earliest, earliest
-        serial = ceil(bits / self.width) * self.cycle_ps
-        head = earliest
-        left = 0
-        for i, link in enumerate(self.links):
-            end = link.book(op, bits if i == 0 else 0, serial, head)
-            left = left or end
-            head = end - serial + self.link_ps
-        return left, head + serial + self.spread_ps
+    def serial_ps(self, bits: int) -> int:
+        """Return how long a link is held for some bits."""
+        return ceil(bits / self.width) * self.cycle_ps
+
+    def unloaded_ps(self, bits: int) -> int:
+        """Return the time from the start of a transfer to its arrival when nothing else is on the way."""
+        return self.serial_ps(bits) + sum(h.delay_ps for h in self.hops) + self.exit_ps if self.hops else 0
 
 
 class Interconnect:
@@ -52,88 +56,93 @@ class Interconnect:
 
     def __init__(self, engine: Engine, chip: Chip) -> None:
         net = chip.arch.interconnect
+        self.engine = engine
         self.columns = chip.arch.organisation.columns
         self.rows = chip.arch.organisation.rows
         self.width = net.width
         self.kind = net.kind
         self.cycle_ps = link_cycle_ps(chip)
-        self.engine = engine
         self.wire_ps = chip.components["wire"].actions["transfer"].latency_ps
-        self.hop_ps = chip.components["router"].actions["hop"].latency_ps if self.kind == "mesh" else 0
-        self._links: dict[tuple[int, ...], Station] = {}
-        self._routes: dict[tuple[int, range], Route] = {}
+        self.router_ps = chip.components["router"].actions["hop"].latency_ps if self.kind == "mesh" else 0
+        self._links: dict[tuple[object, ...], Station] = {}
 
-    def route(self, source: int, targets: range) -> Route:
-        """Return the route from a tile (or `PORT`) to one or more tiles that hear the same transfer."""
-        key = (source, targets)
-        if key not in self._routes:
-            build = {"bus": self._bus, "htree": self._tree, "mesh": self._mesh}[self.kind]
-            self._routes[key] = build(source, targets)
-        return self._routes[key]
+    def route(self, source: int, targets: Sequence[int]) -> Route:
+        """Return the route from a tile (or `PORT`) to tiles (or `PORT`) that all hear the same transfer."""
+        if list(targets) == [source]:
+            return Route((), 0, self.width, self.cycle_ps, 0.0, 0)
+        return {"bus": self._bus, "htree": self._tree, "mesh": self._mesh}[self.kind](source, targets)
 
-    def _link(self, *key: int) -> Station:
+    def _link(self, *key: object) -> Station:
         if key not in self._links:
             name = f"{self.kind} " + " ".join("port" if k == PORT else str(k) for k in key)
             self._links[key] = Station(self.engine, name.strip(), "interconnect")
         return self._links[key]
 
-    def _at(self, tile: int) -> tuple[int, int]:
-        return (0, 0) if tile == PORT else divmod(tile, self.columns)[::-1]
+    def _build(self, hops: Sequence[Hop], pitches: float, routers: int, exit_ps: int) -> Route:
+        return Route(tuple(hops), exit_ps, self.width, self.cycle_ps, pitches, routers)
 
-    def _bus(self, source: int, targets: range) -> Route:
-        if source != PORT and targets == range(source, source + 1):
-            return self._route((), 0.0, 0)
-        return self._route((self._link(),), float(self.columns * self.rows), 0)  # a bus passes every tile
+    def _bus(self, source: int, targets: Sequence[int]) -> Route:
+        """A bus passes every tile."""
+        del source, targets
+        pitches = max(1, self.columns * self.rows - 1)
+        return self._build([Hop((self._link(),), self.wire_ps * pitches)], float(pitches), 0, 0)
 
-    def _tree(self, source: int, targets: range) -> Route:
-        """Up to the least common subtree and down again; a transfer to several tiles fans out on the way."""
-        if source != PORT and targets == range(source, source + 1):
-            return self._route((), 0.0, 0)
-        levels = max(1, ceil((self.columns * self.rows - 1).bit_length() / 2))
-        top = levels
-        if source != PORT:
-            top = next(n for n in range(1, levels + 1) if len({self._block(t, n) for t in (source, *targets)}) == 1)
-        links: list[Station] = []
-        pitches = 0.0
-        for n in range(top):
-            if source != PORT:
-                links.append(self._link(0, n, self._block(source, n)))
-                pitches += 2.0**n / 2
-        for n in reversed(range(top)):
-            blocks = sorted({self._block(t, n) for t in targets})
-            links.append(self._link(1, n, blocks[0]))
-            pitches += len(blocks) * 2.0**n / 2
-        return self._route(tuple(links), pitches, 0)
-
-    def _block(self, tile: int, level: int) -> int:
-        """Return which 2^level x 2^level square of tiles a tile lies in."""
-        x, y = self._at(tile)
-        return (y >> level) * self.columns + (x >> level)
-
-    def _mesh(self, source: int, targets: range) -> Route:
-        """Along the row, then along the column (XY), to the first tile; from there to its neighbours in order."""
-        path = self._walk(source, targets[0])
-        extra = [step for a, b in zip(targets, targets[1:], strict=False) for step in self._walk(a, b)]
-        if source == PORT:
-            path = [(PORT, 0), *path]
-        elif not path and not extra:
-            return self._route((), 0.0, 0)
-        links = tuple(self._link(*step) for step in path or extra[:1])
-        hops = len(path) + len(extra)
-        routers = hops if source == PORT else hops + 1
-        return self._route(links, float(hops), routers, len(extra))
+    def _mesh(self, source: int, targets: Sequence[int]) -> Route:
+        """Along the row, then along the column (XY), to the first tile; from there to the others in order."""
+        stops = [source, *targets]
+        steps = [step for a, b in pairwise(stops) for step in self._walk(a, b)]
+        hops = [Hop((self._link(*step),), self.wire_ps + (self.router_ps if step[0] != PORT else 0)) for step in steps]
+        inside = stops[-1] != PORT  # then it leaves through the router of the last tile
+        routers = sum(step[0] != PORT for step in steps) + inside
+        return self._build(hops, float(len(steps)), routers, self.router_ps if inside else 0)
 
     def _walk(self, source: int, target: int) -> list[tuple[int, int]]:
-        (x, y), (x1, y1) = self._at(source), self._at(target)
-        tile = y * self.columns + x
+        before = [(PORT, 0)] if source == PORT else []
+        after = [(0, PORT)] if target == PORT else []
+        at, end = max(source, 0), max(target, 0)
         steps = []
-        while (x, y) != (x1, y1):
-            x, y = (x + (x1 > x) - (x1 < x), y) if x != x1 else (x, y + (y1 > y) - (y1 < y))
-            steps.append((tile, y * self.columns + x))
-            tile = steps[-1][1]
-        return steps
+        while at != end:
+            (y, x), (y1, x1) = divmod(at, self.columns), divmod(end, self.columns)
+            step = (1 if x1 > x else -1) if x != x1 else (self.columns if y1 > y else -self.columns)
+            steps.append((at, at + step))
+            at += step
+        return [*before, *steps, *after]
 
-    def _route(self, links: Sequence[Station], pitches: float, hops: int, spread: int = 0) -> Route:
-        wire_ps = round(self.wire_ps * pitches / (len(links) + spread)) if links else 0
-        link_ps = self.hop_ps + wire_ps
-        return Route(tuple(links), link_ps, link_ps * spread, self.width, self.cycle_ps, pitches, hops)
+    def _tree(self, source: int, targets: Sequence[int]) -> Route:
+        """Up to the smallest subtree that holds all, and down again; a transfer to several tiles fans out on the way.
+
+        Each node of the tree is a box of tiles; its two halves along the longer side hang on it (as `links` of the
+        interconnect's description counts them).
+        """
+        ends = [list(self._down(t)) for t in (source, *targets)]
+        shared = 0
+        while all(len(e) > shared for e in ends) and len({e[shared][0] for e in ends}) == 1:
+            shared += 1
+        hops = []
+        pitches = 0.0
+        for box, length in reversed(ends[0][shared:]):
+            hops.append(Hop((self._link("up", *box),), round(self.wire_ps * length)))
+            pitches += length
+        for depth in range(shared, max(len(e) for e in ends[1:])):
+            level = dict(sorted({e[depth] for e in ends[1:] if len(e) > depth}))
+            links = tuple(self._link("down", *box) for box in level)
+            hops.append(Hop(links, round(self.wire_ps * max(level.values()))))
+            pitches += sum(level.values())
+        return self._build(hops, pitches, 0, 0)
+
+    def _down(self, target: int) -> Iterator[tuple[Box, float]]:
+        """Yield the boxes from the root to a tile with the wire in front of each; the port hangs on the root."""
+        if target == PORT:
+            yield (PORT, PORT, 1, 1), 0.0
+            return
+        ty, tx = divmod(target, self.columns)
+        x, y, w, h = 0, 0, self.columns, self.rows
+        yield (x, y, w, h), 0.0
+        while (w, h) != (1, 1):
+            long = max(w, h)
+            first = long // 2
+            inside = tx < x + first if w >= h else ty < y + first
+            size, start = (first, 0) if inside else (long - first, first)
+            length = (long - size) / 2  # from the centre of the box to that of its half
+            x, y, w, h = (x + start, y, size, h) if w >= h else (x, y + start, w, size)
+            yield (x, y, w, h), length

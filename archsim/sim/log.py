@@ -81,7 +81,7 @@ def operation_totals(engine: Engine) -> list[OperationTotal]:
     """Return the operations of an engine's book that happened."""
     rows = engine.ledger.operations
     return [
-        OperationTotal(op.name, op.layer, op.unit, *rows[op.index], op.actions)
+        OperationTotal(op.name, op.layer, op.unit, rows[op.index][0], rows[op.index][1], op.actions)
         for op in engine.operations
         if rows[op.index][1]
     ]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from math import ceil, prod
+from math import prod
+
+import numpy as np
 
 from archsim.hardware.chip import Chip
+from archsim.hardware.parts.logic import LANE
 from archsim.mapping.activity import Activity
+from archsim.mapping.geometry import Counts
+from archsim.mapping.layout import blocks_of
 from archsim.mapping.plan import ACCUMULATOR_BITS, Placed
-from archsim.sim.timing import cycle_ps
+from archsim.sim.timing import cycle_ps, link_cycle_ps
 from archsim.workload.trace import (
     Activation,
     Add,
     Affine,
+    Conv,
+    Linear,
     Node,
     Pool,
     Quantize,
@@ -22,6 +29,7 @@ from archsim.workload.trace import (
 )
 
 Actions = list[tuple[str, str, float]]
+NO_DELAY = 1e-9  # of a cycle: what counts as fitting into it
 APPLY = {
     Threshold: "threshold",
     Sign: "threshold",
@@ -33,33 +41,50 @@ APPLY = {
 
 
 def multiply_actions(chip: Chip, placed: Placed, activity: Activity) -> Actions:
-    """Return the actions of one output position: rows driven, cells read, columns converted, sums added."""
+    """Return the actions of one output position: rows driven, cells read, columns converted, sums added.
+
+    A driven row opens the cells of the columns in use; what the reference column draws is in the energy of each
+    cell. A conversion happens for every input bit, row group and column. Results of several input or weight bits are
+    shifted and added; then the sums of all groups are added up, on the home tile of the column.
+    """
     arch, tiling, stage = chip.arch, placed.tiling, placed.stage
     planes, column_tiles = stage.input_bits, placed.column_tiles
-    groups = len(tiling.groups) * tiling.blocks
-    driven = activity.driven_rows * tiling.blocks
-    reference = arch.crossbar.reference_columns * column_tiles
-    conversions = planes * len(tiling.groups) * placed.columns
-    multi_bit = planes * tiling.slices > 1
-    crossing = placed.straddling * placed.columns / column_tiles * ACCUMULATOR_BITS
-    copies = min(column_tiles, len(placed.tiles))
-    actions: Actions = [
-        ("row_driver", "drive", driven * column_tiles),
-        ("crossbar", "read", driven * (placed.columns / tiling.blocks + reference)),
+    reads = planes * len(tiling.groups)
+    conversions = reads * placed.columns
+    group_reads = reads * tiling.blocks * column_tiles
+    crossing = crossing_bits(placed)
+    return [
+        ("row_driver", "drive", activity.driven_rows * tiling.blocks * column_tiles),
+        ("crossbar", "read", activity.driven_rows * placed.columns),
         ("column_mux", "select", conversions),
         ("sample_hold", "sample", conversions if arch.converter.sample_hold else 0),
         ("converter", "convert", conversions),
-        ("decoder", "decode", planes * groups * column_tiles),
-        ("parity", "compute", planes * groups),
-        ("shift_add", "apply", conversions if multi_bit else 0),
-        ("accumulator", "add", placed.outputs * (len(tiling.groups) - 1)),
+        ("decoder", "decode", group_reads),
+        ("parity", "compute", group_reads),
+        ("shift_add", "apply", shifts(placed)),
+        ("accumulator", "add", sums(placed)),
         ("wire", "transfer", crossing),
-        ("input_buffer", "read", tiling.rows * tiling.blocks * planes * copies),
+        ("router", "hop", crossing if arch.interconnect.kind == "mesh" else 0),
+        ("input_buffer", "read", placed.layout.rows_read * planes),
         ("output_buffer", "write", placed.outputs * ACCUMULATOR_BITS),
     ]
-    if arch.interconnect.kind == "mesh":
-        actions.append(("router", "hop", crossing))
-    return actions
+
+
+def shifts(placed: Placed) -> int:
+    """Return the conversions of one output position that are shifted and added: all, if there are several bits."""
+    planes, tiling = placed.stage.input_bits, placed.tiling
+    return planes * len(tiling.groups) * placed.columns if planes * tiling.slices > 1 else 0
+
+
+def sums(placed: Placed) -> int:
+    """Return the additions over row groups for one output position."""
+    return placed.outputs * (len(placed.tiling.groups) - 1)
+
+
+def crossing_bits(placed: Placed) -> float:
+    """Return the bits of partial sums that go on to the next tile for one output position."""
+    together = placed.columns / (placed.column_tiles * placed.tiling.blocks)
+    return placed.layout.crossings * together * ACCUMULATOR_BITS
 
 
 def node_actions(node: Node) -> dict[str, float]:
@@ -79,10 +104,9 @@ def digital_counts(placed: Placed) -> dict[str, float]:
     """Return how often a layer's digital work uses each unit in a pass."""
     counts: dict[str, float] = defaultdict(float)
     op = placed.stage.node.op
-    outputs = placed.outputs * placed.stage.positions
-    scaled = getattr(op, "weights").scale
-    if getattr(op, "bias", None) is not None or (scaled != 1).any():
-        counts["affine.apply"] += outputs
+    assert isinstance(op, Linear | Conv)
+    if op.bias is not None or (op.weights.scale != 1).any():
+        counts["affine.apply"] += placed.outputs * placed.stage.positions
     for node in placed.stage.digital:
         for name, count in node_actions(node).items():
             counts[name] += count * placed.fraction
@@ -91,26 +115,51 @@ def digital_counts(placed: Placed) -> dict[str, float]:
 
 def digital_actions(placed: Placed) -> Actions:
     """Return the actions of the digital work on one output position, averaged over the map."""
-    per_position = 1 / placed.stage.positions
-    actions: Actions = [
-        (*name.split(".", 1), count * per_position)  # type: ignore[misc]
-        for name, count in digital_counts(placed).items()
-    ]
-    return [*actions, ("output_buffer", "read", placed.outputs * ACCUMULATOR_BITS)]
+    work = [(*_split(name), count / placed.stage.positions) for name, count in digital_counts(placed).items()]
+    return [*work, ("output_buffer", "read", placed.outputs * ACCUMULATOR_BITS)]
 
 
-def digital_ps(chip: Chip, placed: Placed, positions: int) -> int:
-    """Return how long a tile's digital units take for some output positions.
+def digital_ps(chip: Chip, placed: Placed, ends: Counts) -> Counts:
+    """Return how long the digital units take for the first so many output positions.
 
-    Adding partial sums and the element-wise work are pipelined, so the slower of the two counts; all tiles of the
-    layer work at the same time.
+    Shifting, adding over groups, partial sums on their way to the next tile, the lanes, pooling and softmax are
+    pipelined, so the slowest of them counts, in whole clock cycles and at least one. A unit is busy for the latency
+    of each action. All tiles of the layer work at the same time.
     """
+    cycle = cycle_ps(chip)
+    slowest = max(_busy_ps(chip, placed).values())
+    cycles: Counts = np.maximum(np.ceil(ends * (slowest / cycle) - NO_DELAY), 1).astype(np.int64)
+    return cycles * cycle
+
+
+def _busy_ps(chip: Chip, placed: Placed) -> dict[str, float]:
+    """Return the time that one output position takes on each kind of digital unit."""
     arch, tiles = chip.arch, len(placed.tiles)
-    sums = placed.outputs * (len(placed.tiling.groups) - 1) * positions
-    elements = sum(digital_counts(placed).values()) / placed.stage.positions * positions
-    cycles = max(
-        ceil(sums / (arch.accumulator.per_tile * tiles)),
-        ceil(elements / (arch.digital.lanes * tiles)),
-        1,
-    )
-    return cycles * cycle_ps(chip)
+    cores = len(blocks_of(placed.layout, arch.organisation.crossbars_per_core))
+    units = {
+        "shift_add": arch.shift_add.per_core * cores,
+        "accumulator": arch.accumulator.per_tile * tiles,
+        "lanes": arch.digital.lanes * tiles,
+        "pool": arch.digital.lanes * tiles,
+        "softmax": 1,
+    }
+    busy: dict[str, float] = defaultdict(float)
+    busy["shift_add"] = shifts(placed) * action_ps(chip, "shift_add.apply")
+    busy["accumulator"] = sums(placed) * action_ps(chip, "accumulator.add")
+    for name, count in digital_counts(placed).items():
+        unit, _ = _split(name)
+        busy["lanes" if unit in LANE else unit] += count / placed.stage.positions * action_ps(chip, name)
+    links = max(1, tiles - 1) if arch.interconnect.kind != "bus" else 1
+    crossing = crossing_bits(placed) / (links * arch.interconnect.width) * link_cycle_ps(chip)
+    return {"partial sums": crossing} | {name: ps / units[name] for name, ps in busy.items()}
+
+
+def action_ps(chip: Chip, name: str) -> int:
+    """Return the latency of "component.action"."""
+    component, action = _split(name)
+    return chip.components[component].actions[action].latency_ps
+
+
+def _split(name: str) -> tuple[str, str]:
+    component, action = name.split(".")
+    return component, action

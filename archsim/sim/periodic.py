@@ -77,7 +77,8 @@ class Shortcut:
         seen = self._seen(self._images, self._state())
         if seen is None:
             return
-        begun = max([machine.loader.cursor.turn, *(f.image for f in machine.feeders)])
+        loading = machine.loader.cursor.turn if machine.loader else 0
+        begun = max([loading, *(f.image for f in machine.feeders)])
         left = machine.work.images - 1 - begun
         period = sink.image - seen.images
         times = min(left, self._spare_turns() // machine.work.passes) // period
@@ -100,12 +101,9 @@ class Shortcut:
     def _spare_turns(self) -> int:
         """Return how many passes nobody has begun to think of."""
         machine = self.machine
-        begun = max(r.random.cursor.turn for r in machine.stages if r.random) if self._draws() else 0
-        begun = max(begun, max(f.cursor.turn for f in machine.feeders))
-        return machine.work.total_turns - 1 - begun
-
-    def _draws(self) -> bool:
-        return any(r.random for r in self.machine.stages)
+        begun = [f.cursor.turn for f in machine.feeders]
+        begun += [r.random.cursor.turn for r in machine.stages if r.random]
+        return machine.work.total_turns - 1 - max(begun)
 
     def _visit(self) -> Visit:
         machine = self.machine
@@ -137,36 +135,29 @@ class Shortcut:
 
     def _state(self) -> State:
         machine = self.machine
-        engine = machine.engine
-        now, turns = engine.env.now, machine.sink.cursor.turn
-        done = machine.sink.image
-        loader = machine.loader.cursor
+        engine, images = machine.engine, machine.sink.image
+        now, turns = engine.now, machine.sink.cursor.turn
+        loader = machine.loader.cursor if machine.loader else None
+        by_image = (machine.loaded, machine.sink.finished)
         processes = tuple(
-            DONE if c.step == DONE else c.state(now, done if c is loader else turns) for c in engine.cursors
+            DONE if c.step == DONE else c.state(now, images if c is loader else turns) for c in engine.cursors
         )
         stations = tuple(max(s.free_at - now, 0) for s in engine.stations)
         levels = tuple(
-            (
-                level.value
-                - (done if level in (machine.loader.loaded, machine.sink.finished) else turns * level.per_pass),
-                level.waiter is not None,
-            )
+            (level.value - (images if level in by_image else turns * level.per_pass), len(level.waiting))
             for level in engine.levels
         )
-        edges = tuple((e.reserved - turns * e.pixels, self._flight(e.flight, now)) for e in machine.edges.values())
+        edges = tuple(e.state(now, turns) for e in machine.wiring.edges)
         ready = tuple(tuple(max(t - now, 0) for t in r.ready) for r in machine.stages)
-        return processes, stations, levels, edges, ready, self._order()
-
-    @staticmethod
-    def _flight(flight: object, now: int) -> tuple[tuple[int, int], ...]:
-        return tuple((arrival - now, pixels) for arrival, _, pixels, _ in flight)  # type: ignore[attr-defined]
+        left = tuple(max(f.left - now, 0) for f in machine.feeders)
+        return processes, stations, levels, edges, ready, left, self._order()
 
     def _order(self) -> tuple[int, ...]:
         """Return who comes next, in order: ties in time are broken by who asked first."""
         engine = self.machine.engine
-        now = engine.env.now
+        now = engine.now
         pending = [(c.until, c.order, i) for i, c in enumerate(engine.cursors) if c.step != DONE and c.until >= now]
         base = len(engine.cursors)
-        for i, edge in enumerate(self.machine.edges.values()):
-            pending += [(arrival, order, base + i) for arrival, order, _, _ in edge.flight]
+        for i, edge in enumerate(self.machine.wiring.edges):
+            pending += [(t.time, t.order, base + i) for t in edge.flight]
         return tuple(i for _, _, i in sorted(pending))

@@ -1,20 +1,27 @@
-"""What runs side by side on the chip: loader, feeders, random modules, arrays, digital units, the averaging sink.
+"""What runs side by side on the chip: loader, feeders, random modules, arrays, digital units, stores, the sink.
 
 Each is a generator that yields what it waits for; before every wait it notes where it stands in its cursor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 import simpy
 
+from archsim.sim.runtime import Feeder, Inlet, Loader, RandomSource, Sink, StageRun, Store, Use
+from archsim.sim.station import Cursor, use_together
+
 if TYPE_CHECKING:
-    from archsim.sim.machine import Feeder, Loader, Machine, RandomSource, Sink, StageRun
+    from archsim.sim.machine import Machine
 
 Process = Generator[simpy.Event, object, None]
 DONE = -1
+
+
+def _serve(cursor: Cursor, use: Use) -> simpy.Event:
+    return use.station.use(cursor, use.op, use.units, use.duration_ps)
 
 
 def load_images(machine: Machine, loader: Loader) -> Process:
@@ -24,18 +31,18 @@ def load_images(machine: Machine, loader: Loader) -> Process:
         if finished.value < cursor.turn + 1 - loader.slots:
             cursor.step = 1
             yield finished.reach(cursor, cursor.turn + 1 - loader.slots)
-        for step, (station, op, units, duration) in enumerate(loader.uses):
+        for step, use in enumerate(loader.uses):
             cursor.step = 2 + step
-            yield station.use(cursor, op, units, duration)
+            yield _serve(cursor, use)
         cursor.turn += 1
-        loader.loaded.advance(1)
+        machine.loaded.advance(1)
     cursor.step = DONE
 
 
 def feed(machine: Machine, feeder: Feeder) -> Process:
-    """Send the pixels of every image to the first layer, once a pass."""
+    """Send the stored pixels of every image to a layer, once a pass."""
     cursor, edge, work = feeder.cursor, feeder.edge, machine.work
-    buffer, op, loaded, passes = feeder.buffer, feeder.op, machine.loader.loaded, machine.sink.passes
+    store, op, loaded, passes = feeder.store, feeder.op, machine.loaded, machine.sink.passes
     while feeder.image < work.images:
         if loaded.value <= feeder.image:
             cursor.step = 1
@@ -45,14 +52,13 @@ def feed(machine: Machine, feeder: Feeder) -> Process:
             if machine.one_pass_at_a_time and passes.value < cursor.turn:
                 cursor.step = 2
                 yield passes.reach(cursor, cursor.turn)
-            left = 0
             for cursor.chunk, (pixels, bits, duration) in enumerate(feeder.bursts):
                 if not edge.fits(pixels):
                     cursor.step = 3
-                    yield edge.freed.reach(cursor, edge.room_for(pixels))
+                    yield edge.room(cursor, pixels)
                 cursor.step = 4
-                yield buffer.use(cursor, op, bits, duration, left)
-                left = edge.send(pixels)
+                yield store.use(cursor, op, bits, duration, feeder.left)
+                feeder.left = edge.send(pixels)
             cursor.turn += 1
             feeder.turn += 1
         feeder.image += 1
@@ -65,10 +71,9 @@ def draw(machine: Machine, source: RandomSource) -> Process:
     while cursor.turn < work.total_turns:
         base = cursor.turn * source.per_pass
         for cursor.chunk, (units, bits, duration, ahead) in enumerate(source.bursts):
-            need = base + ahead
-            if used.value < need:
+            if used.value < base + ahead:
                 cursor.step = 1
-                yield used.reach(cursor, need)
+                yield used.reach(cursor, base + ahead)
             cursor.step = 2
             yield source.station.use(cursor, source.op, bits, duration)
             drawn.advance(units)
@@ -76,47 +81,64 @@ def draw(machine: Machine, source: RandomSource) -> Process:
     cursor.step = DONE
 
 
-def multiply(machine: Machine, run: StageRun) -> Process:
+def multiply(run: StageRun) -> Process:
     """Run the crossbars of a layer, chunk after chunk, as inputs, random bits and output space allow."""
-    cursor, edge, results, credits = run.array_cursor, run.edge, run.results, run.credits
-    env, ready, random = machine.engine.env, run.ready, run.random
-    array, bank, op, fill = run.array, run.bank, run.multiply_op, run.fill_ps
+    cursor, results, done, random = run.array_cursor, run.results, run.credits, run.random
+    ready, array, op, slots = run.ready, run.array, run.multiply_op, run.slots
+    env = array.env
     produced = 0
     while True:
-        base = cursor.turn * edge.pixels
         mask_base = cursor.turn * random.per_pass if random else 0
         for cursor.chunk, chunk in enumerate(run.chunks):
-            if edge.arrived.value < base + chunk.needs:
-                cursor.step = 1
-                yield edge.arrived.reach(cursor, base + chunk.needs)
+            yield from _inputs(cursor, run.inlets, 20)
             if random and random.drawn.value < mask_base + chunk.mask_needs:
                 cursor.step = 2
                 yield random.drawn.reach(cursor, mask_base + chunk.mask_needs)
-            if credits.value <= produced - run.output_chunks:
+            if done.value <= produced - slots:
                 cursor.step = 3
-                yield credits.reach(cursor, produced - run.output_chunks + 1)
-            for step, (station, fetch_op, bits, duration) in enumerate(chunk.fetch):
-                cursor.step = 10 + step
-                yield station.use(cursor, fetch_op, bits, duration)
+                yield done.reach(cursor, produced - slots + 1)
             cursor.step = 4
-            if bank is None:
+            if not run.banks:
                 yield array.use(cursor, op, chunk.positions, chunk.array_ps)
             else:
-                end = array.book(op, chunk.positions, chunk.array_ps, env.now)
-                overlap = max(env.now + run.read_ps, end - chunk.bank_ps) if run.sample_hold else end
-                yield bank.use(cursor, op, 0, chunk.bank_ps, overlap)
-            edge.release(base + chunk.frees)
+                yield _convert(run, chunk.positions, chunk.array_ps, chunk.bank_ps)
+            for inlet in run.inlets:
+                inlet.edge.release(cursor.turn * inlet.edge.pixels + inlet.frees[cursor.chunk])
             if random:
-                random.release(mask_base, chunk)
-            ready.append(env.now + fill)
+                random.release(mask_base + chunk.mask_frees)
+            ready.append(int(env.now) + run.fill_ps)
             produced += 1
+            run.most = max(run.most, produced - done.value)
             results.advance(1)
         cursor.turn += 1
 
 
+def _inputs(cursor: Cursor, inlets: Sequence[Inlet], step: int) -> Process:
+    """Wait for the pixels that a chunk needs, and fetch those that are kept in the global buffer."""
+    for i, inlet in enumerate(inlets):
+        edge = inlet.edge
+        need = cursor.turn * edge.pixels + inlet.needs[cursor.chunk]
+        if edge.arrived.value < need:
+            cursor.step = step + 2 * i
+            yield edge.arrived.reach(cursor, need)
+        if inlet.fetch:
+            use = inlet.fetch[cursor.chunk]
+            if use is not None:
+                cursor.step = step + 2 * i + 1
+                yield _serve(cursor, use)
+
+
+def _convert(run: StageRun, positions: int, array_ps: int, bank_ps: int) -> simpy.Event:
+    """Read, and convert with shared converters: after the first read with sample-and-hold, else after the last."""
+    now = int(run.array.env.now)
+    end = run.array.book(run.multiply_op, positions, array_ps, now)
+    start = end if run.read_ahead_ps is None else max(now + run.read_ahead_ps, end - bank_ps)
+    return use_together(run.banks, run.array_cursor, run.multiply_op, 0, bank_ps, start)
+
+
 def finish(run: StageRun) -> Process:
     """Run the digital work on a layer's results and send them on; they leave the output buffer when sent."""
-    cursor, results, ready = run.digital_cursor, run.results, run.ready
+    cursor, results, ready, done = run.digital_cursor, run.results, run.ready, run.credits
     digital, op = run.digital, run.digital_op
     taken = 0
     while True:
@@ -125,28 +147,39 @@ def finish(run: StageRun) -> Process:
             if results.value < taken:
                 cursor.step = 1
                 yield results.reach(cursor, taken)
-            for i, residual in enumerate(run.residuals):
-                need = cursor.turn * residual.edge.pixels + residual.needs[cursor.chunk]
-                if residual.edge.arrived.value < need:
-                    cursor.step = 20 + i
-                    yield residual.edge.arrived.reach(cursor, need)
+            if run.residuals:
+                yield from _inputs(cursor, run.residuals, 20)
             cursor.step = 2
-            yield digital.use(cursor, op, chunk.positions, chunk.digital_ps, ready.popleft())
-            for residual in run.residuals:
-                residual.edge.release(cursor.turn * residual.edge.pixels + residual.needs[cursor.chunk])
-            sent = False
-            for i, out in enumerate(run.outs):
-                pixels = out.bursts[cursor.chunk]
-                if pixels:
-                    if not out.edge.fits(pixels):
-                        cursor.step = 100 + i
-                        yield out.edge.freed.reach(cursor, out.edge.room_for(pixels))
-                    out.edge.send(pixels, None if sent else run.credits)
-                    sent = True
-            if not sent:
-                run.credits.advance(1)
+            yield use_together(digital, cursor, op, chunk.positions, chunk.digital_ps, ready.popleft())
+            for inlet in run.residuals:
+                inlet.edge.release(cursor.turn * inlet.edge.pixels + inlet.frees[cursor.chunk])
+            sends = run.sends[cursor.chunk]
+            for i, (edge, pixels) in enumerate(sends):
+                if not edge.fits(pixels):
+                    cursor.step = 100 + i
+                    yield edge.room(cursor, pixels)
+                edge.send(pixels, done if i == len(sends) - 1 else None)
+            if not sends:
+                done.advance(1)
         cursor.turn += 1
         run.passes.advance(1)
+
+
+def keep(store: Store) -> Process:
+    """Write a map into the memory that keeps it for a later round."""
+    cursor, edge = store.cursor, store.edge
+    while True:
+        at = cursor.turn * edge.pixels
+        for cursor.chunk, (pixels, duration) in enumerate(store.bursts):
+            at += pixels
+            if edge.arrived.value < at:
+                cursor.step = 1
+                yield edge.arrived.reach(cursor, at)
+            cursor.step = 2
+            yield store.station.use(cursor, store.op, 0, duration)
+            edge.release(at)
+        cursor.turn += 1
+        store.passes.advance(1)
 
 
 def average(machine: Machine, sink: Sink) -> Process:
@@ -155,18 +188,22 @@ def average(machine: Machine, sink: Sink) -> Process:
     while sink.image < work.images:
         sink.turn = 0
         while sink.turn < work.turns(sink.image):
-            for i, run in enumerate(sink.sources):
-                if run.passes.value <= cursor.turn:
-                    cursor.step = 1 + i
-                    yield run.passes.reach(cursor, cursor.turn + 1)
-            cursor.step = 100
-            yield sink.station.use(cursor, sink.pass_op, sink.classes, sink.pass_ps)
+            for i, done in enumerate(sink.sources):
+                if done.value <= cursor.turn:
+                    cursor.step = 1000 + i
+                    yield done.reach(cursor, cursor.turn + 1)
+            if sink.pass_use:
+                cursor.step = 1
+                yield _serve(cursor, sink.pass_use)
             cursor.turn += 1
+            for edge in sink.scores:
+                edge.release(cursor.turn * edge.pixels)
             sink.turn += 1
             sink.passes.advance(1)
             machine.pass_done()
-        cursor.step = 101
-        yield sink.station.use(cursor, sink.image_op, sink.classes, sink.image_ps)
+        if sink.image_use:
+            cursor.step = 2
+            yield _serve(cursor, sink.image_use)
         sink.image += 1
         sink.finished.advance(1)
         machine.image_done()

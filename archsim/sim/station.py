@@ -6,8 +6,8 @@ ledger here and nowhere else.
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol
 
 import simpy
 
@@ -16,8 +16,21 @@ from archsim.sim.ledger import Ledger, Operation
 CAUSES = ("input", "random bits", "output space", "residual", "schedule")
 
 
+class Recorder(Protocol):
+    """Who hears of every use of a station and every change of a buffer, in order of time for each of them."""
+
+    def use(self, station: Station, op: Operation, start_ps: int, end_ps: int) -> None:
+        """Hear that a station serves an operation from a time to a time."""
+
+    def level(self, name: str, time_ps: int, bits: int) -> None:
+        """Hear what a buffer holds from a time on."""
+
+
 class Cursor:
-    """Where a process stands: how far it has come and until when it is busy. The periodic shortcut compares them."""
+    """Where a process stands: how far it has come and until when it is busy. The periodic shortcut compares them.
+
+    `until`: the end of its use of a station, or the time since which it has been waiting for a level.
+    """
 
     __slots__ = ("chunk", "index", "label", "order", "step", "turn", "until")
 
@@ -38,23 +51,34 @@ class Cursor:
 class Engine:
     """One simulation: its clock, its book, its order of events. Two engines share nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorder: Recorder | None = None) -> None:
         self.env = simpy.Environment(initial_time=0)
         self.ledger = Ledger()
         self.operations: list[Operation] = []
         self.stations: list[Station] = []
         self.levels: list[Level] = []
         self.cursors: list[Cursor] = []
-        self.order = 0
-        self.recorder: Any = None
+        self.order = 0  # events so far: ties in time are broken by it, as in simpy's queue
+        self.recorder = recorder
 
-    def operation(self, name: str, layer: str, unit: str, actions: list[tuple[str, str, float]]) -> Operation:
-        """Add a priced operation to the book."""
+    @property
+    def now(self) -> int:
+        """The time in picoseconds."""
+        return int(self.env.now)
+
+    def operation(self, name: str, layer: str, unit: str, actions: Sequence[tuple[str, str, float]]) -> Operation:
+        """Add a priced operation to the book; actions that never happen are left out."""
         kept = tuple(a for a in actions if a[2] > 0)
         op = Operation(len(self.operations), name, layer, unit, kept)
         self.operations.append(op)
         self.ledger.operations.append([0, 0])
         return op
+
+    def count(self, op: Operation, units: int) -> None:
+        """Write units of an operation that takes no time of any station into the book."""
+        row = self.ledger.operations[op.index]
+        row[0] += 1
+        row[1] += units
 
     def cursor(self, label: str) -> Cursor:
         """Add a process to the book."""
@@ -63,19 +87,26 @@ class Engine:
         self.ledger.stalls.append([0] * len(CAUSES))
         return cursor
 
+    def next_order(self) -> int:
+        """Return the number of the event that is being scheduled."""
+        self.order += 1
+        return self.order
+
 
 class Station:
     """A part of the chip that can be contended for. First come, first served."""
 
-    __slots__ = ("engine", "free_at", "group", "index", "name", "row")
+    __slots__ = ("counts", "engine", "env", "free_at", "group", "index", "name", "row")
 
     def __init__(self, engine: Engine, name: str, group: str) -> None:
         self.engine = engine
+        self.env = engine.env
         self.name = name
         self.group = group
         self.free_at = 0
         self.index = len(engine.stations)
         self.row = [0, 0, 0]
+        self.counts = engine.ledger.operations
         engine.stations.append(self)
         engine.ledger.stations.append(self.row)
 
@@ -87,77 +118,82 @@ class Station:
             row[2] += start - earliest
         else:
             start = earliest
-        end = start + duration
-        self.free_at = end
+        end = self.free_at = start + duration
         row[0] += 1
         row[1] += duration
-        engine = self.engine
         if units:
-            count = engine.ledger.operations[op.index]
+            count = self.counts[op.index]
             count[0] += 1
             count[1] += units
-        if engine.recorder is not None:
-            engine.recorder.use(self, op, start, end)
+        if self.engine.recorder is not None:
+            self.engine.recorder.use(self, op, start, end)
         return end
 
     def use(self, cursor: Cursor, op: Operation, units: int, duration: int, earliest: int = 0) -> simpy.Event:
         """Serve as `book` does and return the event of the end, for the process of `cursor` to wait for."""
+        now: int = self.env.now  # type: ignore[assignment]
+        end = cursor.until = self.book(op, units, duration, earliest if earliest > now else now)
         engine = self.engine
-        now = engine.env.now
-        end = self.book(op, units, duration, earliest if earliest > now else now)
-        cursor.until = end
-        engine.order += 1
-        cursor.order = engine.order
-        return engine.env.timeout(end - now)
+        cursor.order = engine.order = engine.order + 1
+        return self.env.timeout(end - now)
+
+
+def use_together(
+    stations: Sequence[Station], cursor: Cursor, op: Operation, units: int, duration: int, earliest: int = 0
+) -> simpy.Event:
+    """Serve an operation on several stations, each of them for `duration`; the event is the end of the last one."""
+    first = stations[0]
+    if len(stations) == 1:
+        return first.use(cursor, op, units, duration, earliest)
+    engine, now = first.engine, first.engine.now
+    earliest = max(earliest, now)
+    end = first.book(op, units, duration, earliest)
+    for station in stations[1:]:
+        end = max(end, station.book(op, 0, duration, earliest))
+    cursor.until = end
+    cursor.order = engine.next_order()
+    return engine.env.timeout(end - now)
 
 
 class Level:
-    """A count that only grows, which one process may wait for: pixels arrived, chunks done, space freed.
+    """A count that only grows, which processes may wait for: pixels arrived, chunks done, space freed.
 
     `per_pass`: by how much it grows in a pass. `cause`: what a process that waits here is waiting for.
     """
 
-    __slots__ = ("cause", "engine", "index", "per_pass", "target", "value", "waiter")
+    __slots__ = ("cause", "engine", "index", "per_pass", "value", "waiting")
 
-    def __init__(self, engine: Engine, per_pass: int, cause: str) -> None:
+    def __init__(self, engine: Engine, per_pass: int, cause: str, value: int = 0) -> None:
         self.engine = engine
-        self.value = 0
+        self.value = value
         self.per_pass = per_pass
         self.cause = CAUSES.index(cause)
-        self.target = 0
-        self.waiter: tuple[simpy.Event, Cursor] | None = None
+        self.waiting: list[tuple[int, simpy.Event, Cursor]] = []
         self.index = len(engine.levels)
         engine.levels.append(self)
 
     def advance(self, by: int) -> None:
-        """Let the count grow, and wake the process that waits for it."""
+        """Let the count grow, and wake the processes whose target is reached."""
         self.value += by
-        if self.waiter is not None and self.value >= self.target:
-            event, cursor = self.waiter
-            self.waiter = None
-            engine = self.engine
-            engine.ledger.stalls[cursor.index][self.cause] += engine.env.now - cursor.until
-            engine.order += 1
-            cursor.order = engine.order
-            event.succeed()
+        if self.waiting:
+            self._wake()
 
     def reach(self, cursor: Cursor, target: int) -> simpy.Event:
         """Return an event for the count reaching `target`; to be asked for only when it has not yet."""
         event = self.engine.env.event()
-        self.target = target
-        self.waiter = (event, cursor)
-        cursor.until = self.engine.env.now
+        self.waiting.append((target, event, cursor))
+        cursor.until = self.engine.now
         return event
 
-
-class Flight:
-    """Chunks on their way over the interconnect, in order: when each arrives and how many pixels it brings."""
-
-    __slots__ = ("arrivals",)
-
-    def __init__(self) -> None:
-        self.arrivals: deque[tuple[int, int]] = deque()
-
-    def state(self, now: int) -> tuple[tuple[int, int], ...]:
-        """Return what is in flight, relative to a time."""
-        return tuple((t - now, n) for t, n in self.arrivals)
+    def _wake(self) -> None:
+        engine, now = self.engine, self.engine.now
+        still = []
+        for target, event, cursor in self.waiting:
+            if self.value < target:
+                still.append((target, event, cursor))
+                continue
+            engine.ledger.stalls[cursor.index][self.cause] += now - cursor.until
+            cursor.until = now
+            cursor.order = engine.next_order()
+            event.succeed()
+        self.waiting = still

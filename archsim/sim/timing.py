@@ -18,6 +18,17 @@ def link_cycle_ps(chip: Chip) -> int:
     return picoseconds(1 / (chip.arch.interconnect.clock or chip.arch.clock))
 
 
+def storage_ps(chip: Chip, storage: str, bits: int, first: bool = True) -> int:
+    """Return how long the global buffer or the off-chip memory takes for some bits.
+
+    The memory's latency is waited for by the `first` access of a stream; the others follow at its bandwidth.
+    """
+    if storage == "memory":
+        latency = chip.components["memory"].actions["read"].latency_ps
+        return memory_ps(chip, bits) - (0 if first else latency)
+    return global_buffer_ps(chip, bits)
+
+
 def global_buffer_ps(chip: Chip, bits: int) -> int:
     """Return how long the global buffer's port takes for some bits."""
     return ceil(bits / chip.arch.global_buffer.width) * chip.components["global_buffer"].actions["read"].latency_ps
@@ -25,6 +36,6 @@ def global_buffer_ps(chip: Chip, bits: int) -> int:
 
 def memory_ps(chip: Chip, bits: int) -> int:
     """Return how long the off-chip memory takes to deliver some bits: its latency, then its bandwidth."""
-    assert chip.memory_bandwidth is not None
+    assert chip.memory_bandwidth is not None, "a chip with an off-chip memory knows its bandwidth"
     latency = chip.components["memory"].actions["read"].latency_ps
     return latency + picoseconds(bits / chip.memory_bandwidth.value)

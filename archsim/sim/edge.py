@@ -1,0 +1,123 @@
+"""Streams of pixels between stages, with finite space where they arrive."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import simpy
+
+from archsim.sim.interconnect import Hop, Route
+from archsim.sim.ledger import Operation
+from archsim.sim.station import Cursor, Engine, Level
+
+
+class Transfer:
+    """Pixels on their way: the time of their next event, the hops they have taken, what they wake on arrival."""
+
+    __slots__ = ("credit", "hop", "order", "pixels", "serial_ps", "time")
+
+    def __init__(self, pixels: int, serial_ps: int, credit: Level | None) -> None:
+        self.pixels = pixels
+        self.serial_ps = serial_ps
+        self.credit = credit
+        self.hop = 0
+        self.time = 0
+        self.order = 0
+
+
+class EdgeRun:
+    """A stream of pixels between two stages: what is on its way, what has arrived, what has been freed.
+
+    Counts are of pixels since the start. Space at the consumer is reserved before a transfer starts, so that the
+    buffer can never overflow: `capacity` pixels. Transfers keep their order, as every link serves in order.
+    """
+
+    def __init__(
+        self, engine: Engine, name: str, pixels: int, bits: int, capacity: int, route: Route, op: Operation
+    ) -> None:
+        self.engine = engine
+        self.name = name
+        self.pixels = pixels
+        self.bits = bits
+        self.capacity = capacity
+        self.route = route
+        self.op = op
+        self.arrived = Level(engine, pixels, "input")
+        self.freed = Level(engine, pixels, "output space")
+        self.reserved = 0
+        self.peak = 0
+        self.flight: deque[Transfer] = deque()
+
+    def fits(self, pixels: int) -> bool:
+        """Return whether there is room for so many more pixels now."""
+        return self.reserved + pixels <= self.freed.value + self.capacity
+
+    def room(self, cursor: Cursor, pixels: int) -> simpy.Event:
+        """Return an event for enough room for so many more pixels; to be asked for only when they do not fit."""
+        return self.freed.reach(cursor, self.reserved + pixels - self.capacity)
+
+    @property
+    def held(self) -> int:
+        """Pixels that take space; none where the consumer has already done without those to come."""
+        return max(0, self.reserved - self.freed.value)
+
+    def release(self, until: int) -> None:
+        """Free all pixels below a count, arrived or to come."""
+        if until > self.freed.value:
+            self.freed.advance(until - self.freed.value)
+            self._record()
+
+    def send(self, pixels: int, credit: Level | None = None) -> int:
+        """Send pixels; return when the last has left. `credit` grows by one when they have arrived."""
+        engine, route = self.engine, self.route
+        self.reserved += pixels
+        self.peak = max(self.peak, self.held)
+        self._record()
+        bits = pixels * self.bits
+        transfer = Transfer(pixels, route.serial_ps(bits), credit)
+        if not route.hops:
+            engine.count(self.op, bits)
+            self._arrive(transfer)
+            return engine.now
+        self.flight.append(transfer)
+        return self._take(route.hops[0], transfer, bits)
+
+    def _take(self, hop: Hop, transfer: Transfer, bits: int) -> int:
+        """Take the links of a hop, and go on when the head has passed them; return when they are free again."""
+        engine = self.engine
+        now = engine.now
+        serial = transfer.serial_ps
+        end = hop.links[0].book(self.op, bits, serial, now)
+        for link in hop.links[1:]:
+            end = max(end, link.book(self.op, 0, serial, now))
+        transfer.hop += 1
+        transfer.time = end - serial + hop.delay_ps
+        if transfer.hop == len(self.route.hops):
+            transfer.time += serial + self.route.exit_ps
+        transfer.order = engine.next_order()
+        event = engine.env.timeout(transfer.time - now, transfer)
+        event.callbacks.append(self._go_on)
+        return end
+
+    def _go_on(self, event: simpy.Event) -> None:
+        transfer = event.value
+        assert isinstance(transfer, Transfer)
+        if transfer.hop < len(self.route.hops):
+            self._take(self.route.hops[transfer.hop], transfer, 0)
+        else:
+            self.flight.popleft()
+            self._arrive(transfer)
+
+    def _arrive(self, transfer: Transfer) -> None:
+        self.arrived.advance(transfer.pixels)
+        if transfer.credit is not None:
+            transfer.credit.advance(1)
+
+    def _record(self) -> None:
+        if self.engine.recorder is not None:
+            self.engine.recorder.level(self.name, self.engine.now, self.held * self.bits)
+
+    def state(self, now: int, turns: int) -> tuple[object, ...]:
+        """Return what is reserved and on its way, relative to a time and a number of completed passes."""
+        flight = tuple((t.time - now, t.hop, t.pixels) for t in self.flight)
+        return self.reserved - turns * self.pixels, flight
