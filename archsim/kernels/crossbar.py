@@ -50,7 +50,6 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, all_o
     group_lanes, group_rows = groups
     lanes, positions = x.shape[1], len(taps)
     has_pieces = plan[3][-1] > 0
-    rows = group_rows.sum()
     needs_mask = has_kept or pad_y > 0 or pad_x > 0
     full[:] = not has_kept
     image, place = divmod(first, out_height * out_width)
@@ -84,14 +83,12 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, all_o
             column, row = 0, row + 1
             if row == out_height:
                 row, image = 0, image + 1
-        if all_driven:
-            driven[r] = group_rows
-            total += rows
-        else:
-            for g in range(len(group_rows)):
+        for g in range(len(group_rows)):
+            n = group_rows[g]
+            if not all_driven:
                 n = count_ones(mask_row + 4 * group_lanes[g], group_lanes[g + 1] - group_lanes[g])
-                driven[r, g] = n
-                total += n
+            driven[r, g] = n
+            total += n
     return total
 
 
