@@ -64,9 +64,12 @@ class TimelineWriter:
             if self.path.is_dir():
                 raise IsADirectoryError(0, "it is a directory")
             self._file = self._partial.open("w", encoding="utf-8", newline="\n")
+            self._write(f'{{"displayTimeUnit":"ns","otherData":{_json(self._about)},"traceEvents":[')
         except OSError as error:
             raise self._unwritable(error) from error
-        self._write(f'{{"displayTimeUnit":"ns","otherData":{_json(self._about)},"traceEvents":[')
+        except BaseException:  # interrupted: nothing is left behind
+            self._partial.unlink(missing_ok=True)
+            raise
         return self
 
     def __exit__(

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jsonschema
@@ -207,6 +208,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_behind(trace, tmp_path):
     )  # fmt: skip
     while not list(tmp_path.glob(".timeline.json.*.part")):  # it is at work once the timeline is begun
         assert process.poll() is None, process.communicate()
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
