@@ -20,6 +20,7 @@ from archsim.hardware.chip import Chip, build_chip
 from archsim.mapping.activity import Activity, expected_activity
 from archsim.mapping.plan import Mapping, map_trace
 from archsim.mapping.tiling import Tiling
+from archsim.metrics.critical import critical_path
 from archsim.metrics.endurance import endurance_of
 from archsim.metrics.energy import energy_rows
 from archsim.metrics.intervals import Estimate
@@ -29,6 +30,7 @@ from archsim.metrics.plausibility import plausibility
 from archsim.metrics.quality import evaluate_quality
 from archsim.metrics.result import Result
 from archsim.sim.run import simulate
+from archsim.sim.station import Recorder
 from archsim.workload.cache import trace_of
 from archsim.workload.data import ImageSet, load_dataset
 from archsim.workload.spec import Workload, load_workload
@@ -52,7 +54,7 @@ def evaluate(
     grain: str | None = None,
     overrides: Iterable[str] = (),
     function: bool = True,
-    recorder: object = None,
+    recorder: Recorder | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Return what a network costs on a chip, and how good its answers and its uncertainty are there.
@@ -99,6 +101,7 @@ def evaluate(
         endurance=endurance_of(mapping, log),
         plausibility=checks,
         layers=layer_rows(mapping, log, activity, energy),
+        critical_path=critical_path(mapping, log.schedule, log.grain),
         quality=quality,
         warnings=(
             *chip.warnings,

@@ -7,6 +7,7 @@ from collections.abc import Mapping as Table
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from archsim.metrics.critical import Step
 from archsim.metrics.endurance import Endurance
 from archsim.metrics.energy import LEAKAGE, EnergyRow, grouped, total
 from archsim.metrics.intervals import Estimate
@@ -24,8 +25,9 @@ OFF_CHIP = "memory"
 class Result:
     """Cost and quality of one network on one chip.
 
-    `energy`: over the whole run, by layer, part and action. `area_m2`: by part. `quality`: None where there were no
-    labelled images. `config`: everything that made the result, expanded; `config_hash`: a hash of it.
+    `energy`: over the whole run, by layer, part and action. `area_m2`: by part. `critical_path`: of one image with one
+    pass. `quality`: None where there were no labelled images. `config`: everything that made the result, expanded;
+    `config_hash`: a hash of it.
     """
 
     arch: str
@@ -39,6 +41,7 @@ class Result:
     endurance: Endurance
     plausibility: tuple[Check, ...]
     layers: tuple[LayerRow, ...]
+    critical_path: tuple[Step, ...]
     quality: Quality | None
     warnings: tuple[str, ...]
     config: Table[str, Any] = field(repr=False)
@@ -142,6 +145,7 @@ class Result:
             ],
             "stalls": [{"process": s.process, "cause": s.cause, "waited_s": s.waited_ps * PICO} for s in log.stalls],
             "layers": [asdict(row) for row in self.layers],
+            "critical_path": [asdict(step) for step in self.critical_path],
             "plausibility": [{**asdict(c), "plausible": c.plausible} for c in self.plausibility],
             "events": log.events,
             "simulated_passes": log.simulated_passes,
