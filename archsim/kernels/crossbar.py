@@ -13,16 +13,6 @@ _masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in (128, 64, 
 
 
 @njit(cache=True, error_model="numpy")
-def _fetch(pixel, lanes, first, last, plan):  # type: ignore[no-untyped-def]
-    """Put what kernel positions `first` to `last` - 1 contribute into lanes; `pixel`: address of kernel position 0."""
-    blocks, block_start, pieces, piece_start = plan
-    start = block_start[first]
-    copy_blocks(pixel, lanes, blocks.ctypes.data + 8 * start, block_start[last] - start)
-    start = piece_start[first]
-    copy_pieces(pixel, lanes, pieces.ctypes.data + 20 * start, piece_start[last] - start)
-
-
-@njit(cache=True, error_model="numpy")
 def _next_inside(begin, taps, top, left, height, width):  # type: ignore[no-untyped-def]
     """Return the next stretch of kernel positions, from `begin` on, that lie inside the map."""
     while begin < len(taps) and not _is_inside(taps, begin, top, left, height, width):
@@ -49,7 +39,9 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, all_o
     height, width, words, out_height, out_width, stride_y, stride_x, pad_y, pad_x = shape
     group_lanes, group_rows = groups
     lanes, positions = x.shape[1], len(taps)
-    has_pieces = plan[3][-1] > 0
+    block_table, block_start, piece_table, piece_start = plan
+    blocks_at, pieces_at = block_table.ctypes.data, piece_table.ctypes.data
+    has_pieces = len(piece_table) > 0
     needs_mask = has_kept or pad_y > 0 or pad_x > 0
     full[:] = not has_kept
     image, place = divmod(first, out_height * out_width)
@@ -72,11 +64,16 @@ def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, all_o
             end = positions
             if not inside:
                 begin, end = _next_inside(begin, taps, top, left, height, width)
-            _fetch(bits.ctypes.data + pixel, x_row, begin, end, plan)
-            if has_kept:
-                _fetch(kept.ctypes.data + pixel, mask_row, begin, end, plan)
-            elif not inside:
-                _fetch(all_ones.ctypes.data, mask_row, begin, end, plan)
+            blocks = blocks_at + 8 * block_start[begin]
+            block_count = block_start[end] - block_start[begin]
+            pieces = pieces_at + 20 * piece_start[begin]
+            piece_count = piece_start[end] - piece_start[begin]
+            copy_blocks(bits.ctypes.data + pixel, x_row, blocks, block_count)
+            copy_pieces(bits.ctypes.data + pixel, x_row, pieces, piece_count)
+            if not all_driven:
+                allowed = kept.ctypes.data + pixel if has_kept else all_ones.ctypes.data
+                copy_blocks(allowed, mask_row, blocks, block_count)
+                copy_pieces(allowed, mask_row, pieces, piece_count)
             begin = end
         column += 1
         if column == out_width:
