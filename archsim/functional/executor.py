@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -206,6 +205,3 @@ def _peak_bytes(trace: Trace, nodes: tuple[Node, ...]) -> int:
 def _bytes_of(shape: tuple[int, ...]) -> int:
     height, width, channels = layout(shape)
     return 4 * height * width * -(-channels // COLUMN_BLOCK) * COLUMN_BLOCK
-
-
-__all__: list[Any] = ["Program", "compile_trace", "execute"]
