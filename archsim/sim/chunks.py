@@ -11,7 +11,8 @@ from archsim.mapping.geometry import Counts, pixels
 from archsim.mapping.layout import blocks_of
 from archsim.mapping.plan import Placed, bank_ps, bank_size
 from archsim.mapping.stages import Stage
-from archsim.sim.operations import digital_ps
+from archsim.sim.interconnect import Route
+from archsim.sim.operations import crossing_ps, digital_ps
 from archsim.sim.runtime import Chunk
 from archsim.workload.trace import Dropout
 
@@ -34,8 +35,8 @@ def _ends(total: int, size: int) -> Counts:
     return np.append(np.arange(size, total, size), total).astype(np.int64)
 
 
-def stage_chunks(chip: Chip, placed: Placed, grain: str) -> list[Chunk]:
-    """Return the chunks of a layer.
+def stage_chunks(chip: Chip, placed: Placed, grain: str, crossings: Sequence[Route]) -> list[Chunk]:
+    """Return the chunks of a layer. `crossings`: the ways of partial sums from each tile to the next.
 
     Replica i computes positions i, i + r, i + 2 r, ... The port of the busiest input buffer may be slower than the
     arrays; it reads the next vector while they compute.
@@ -45,22 +46,25 @@ def stage_chunks(chip: Chip, placed: Placed, grain: str) -> list[Chunk]:
     sizes = np.diff(ends, prepend=0)
     arrays = -(-ends // placed.replicas) * timing.vector_ps
     size = bank_size(chip.arch)
-    converting = 0
+    converting: list[Counts] = []
     if size is not None:
         conversions = stage.input_bits * len(placed.tiling.groups) * placed.columns
-        converting = bank_ps(chip, conversions, len(blocks_of(placed.layout, size)))
+        banks = len(blocks_of(placed.layout, size))
+        converting = [sizes * bank_ps(chip, conversions, banks)] * banks
     mask_needs, mask_frees = mask_counts(stage, ends)
-    columns = (
-        sizes,
-        stage.needs[ends - 1],
-        stage.frees[ends - 1],
-        mask_needs,
-        mask_frees,
-        np.diff(np.maximum(arrays, port_ps(chip, placed, ends)), prepend=0),
-        sizes * converting,
-        np.diff(digital_ps(chip, placed, ends), prepend=0),
-    )
-    return [Chunk(*row) for row in np.stack(columns, axis=1).tolist()]
+    whole = (sizes, stage.needs[ends - 1], stage.frees[ends - 1], mask_needs, mask_frees)
+    array = np.diff(np.maximum(arrays, port_ps(chip, placed, ends)), prepend=0)
+    links = zip(crossing_ps(chip, placed, ends), crossings, strict=True)
+    digital = [*digital_ps(chip, placed, ends), *(busy for busy, route in links for _ in route.links)]
+    rows = zip(*(column.tolist() for column in (*whole, array)), strict=True)
+    finishing = _by_chunk([np.diff(busy, prepend=0) for busy in digital], ends)
+    each = zip(rows, _by_chunk(converting, ends), finishing, strict=True)
+    return [Chunk._make((*row, banks, tiles)) for row, banks, tiles in each]
+
+
+def _by_chunk(times: Sequence[Counts], ends: Counts) -> list[tuple[int, ...]]:
+    """Return, for each chunk, its time on each station."""
+    return [tuple(row) for row in np.array(times).T.tolist()] if times else [()] * len(ends)
 
 
 def port_ps(chip: Chip, placed: Placed, ends: Counts) -> Counts:

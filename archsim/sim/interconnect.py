@@ -42,6 +42,11 @@ class Route:
     pitches: float
     routers: int
 
+    @property
+    def links(self) -> tuple[Station, ...]:
+        """All links on the way."""
+        return tuple(link for hop in self.hops for link in hop.links)
+
     def serial_ps(self, bits: int) -> int:
         """Return how long a link is held for some bits."""
         return ceil(bits / self.width) * self.cycle_ps
@@ -99,14 +104,20 @@ class Interconnect:
     def _walk(self, source: int, target: int) -> list[tuple[int, int]]:
         before = [(PORT, 0)] if source == PORT else []
         after = [(0, PORT)] if target == PORT else []
-        at, end = max(source, 0), max(target, 0)
-        steps = []
-        while at != end:
-            (y, x), (y1, x1) = divmod(at, self.columns), divmod(end, self.columns)
-            step = (1 if x1 > x else -1) if x != x1 else (self.columns if y1 > y else -self.columns)
-            steps.append((at, at + step))
-            at += step
-        return [*before, *steps, *after]
+        (x, y), (x1, y1) = self._at(max(source, 0)), self._at(max(target, 0))
+        tiles = [self._tile(x, y)]
+        while (x, y) != (x1, y1):
+            x, y = (x + (x1 > x) - (x1 < x), y) if x != x1 else (x, y + (y1 > y) - (y1 < y))
+            tiles.append(self._tile(x, y))
+        return [*before, *pairwise(tiles), *after]
+
+    def _at(self, tile: int) -> tuple[int, int]:
+        """Return column and row of a tile. Numbers run to and fro, so that consecutive tiles are neighbours."""
+        y, x = divmod(tile, self.columns)
+        return (x, y) if y % 2 == 0 else (self.columns - 1 - x, y)
+
+    def _tile(self, x: int, y: int) -> int:
+        return y * self.columns + (x if y % 2 == 0 else self.columns - 1 - x)
 
     def _tree(self, source: int, targets: Sequence[int]) -> Route:
         """Up to the smallest subtree that holds all, and down again; a transfer to several tiles fans out on the way.
@@ -135,7 +146,7 @@ class Interconnect:
         if target == PORT:
             yield (PORT, PORT, 1, 1), 0.0
             return
-        ty, tx = divmod(target, self.columns)
+        tx, ty = self._at(target)
         x, y, w, h = 0, 0, self.columns, self.rows
         yield (x, y, w, h), 0.0
         while (w, h) != (1, 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Table
+from itertools import pairwise
 from math import ceil, inf
 
 from archsim.errors import SimulationError
@@ -12,6 +13,7 @@ from archsim.mapping.plan import ACCUMULATOR_BITS, Placed, bank_size
 from archsim.sim import processes
 from archsim.sim.chunks import stage_chunks
 from archsim.sim.ends import build_loader, build_sink
+from archsim.sim.interconnect import Interconnect
 from archsim.sim.operations import digital_actions, multiply_actions
 from archsim.sim.periodic import Shortcut
 from archsim.sim.randomness import random_source
@@ -44,6 +46,7 @@ class Machine:
         self.finished = self.engine.env.event()
         self.image_times: list[int] = []
         self.pass_times = [0, 0]  # of the first image: when its first and its last pass were done
+        self.net = Interconnect(self.engine, self.chip)
         self._shared: dict[str, Station] = {}
         self.stages = [self._stage(p, activity[p.name]) for p in here.placed]
         storage = {"global_buffer": self.shared("global buffer", "buffers")}
@@ -54,6 +57,7 @@ class Machine:
             here,
             self.stages,
             storage,
+            self.net,
             grain=grain,
             layer_by_layer=schedule == "layer_by_layer",
             one_pass_at_a_time=self.one_pass_at_a_time,
@@ -129,9 +133,12 @@ class Machine:
     def _stage(self, placed: Placed, activity: Activity) -> StageRun:
         """Build a layer with its stations; streams and random bits are connected to it later."""
         engine, chip = self.engine, self.chip
-        chunks = stage_chunks(chip, placed, self.grain)
+        tiles = placed.tiles
+        steps = zip(placed.layout.crossings, pairwise(tiles), strict=True)
+        crossings = [self.net.route(a, [b if times else a]) for times, (a, b) in steps]
+        chunks = stage_chunks(chip, placed, self.grain, crossings)
         label = label_of(placed)
-        home = f"tile {placed.tiles[0]}"
+        home = f"tile {tiles[0]}"
         largest = max(c.positions for c in chunks)
         converter = chip.arch.converter
         return StageRun(
@@ -142,8 +149,13 @@ class Machine:
             digital_cursor=engine.cursor(f"{label} digital"),
             array=Station(engine, f"{label} arrays", home),
             banks=self._banks(placed),
-            digital=[self.shared(f"digital unit {t}", f"tile {t}") for t in placed.tiles],
-            multiply_op=engine.operation("multiply", label, "position", multiply_actions(chip, placed, activity)),
+            digital=[
+                *(self.shared(f"digital unit {t}", f"tile {t}") for t in tiles),
+                *(link for route in crossings for link in route.links),
+            ],
+            multiply_op=engine.operation(
+                "multiply", label, "position", multiply_actions(chip, placed, activity, crossings)
+            ),
             digital_op=engine.operation("digital", label, "position", digital_actions(placed)),
             fill_ps=placed.timing.fill_ps,
             read_ahead_ps=placed.timing.read_ps if converter.sample_hold else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -11,8 +12,8 @@ from archsim.hardware.chip import Chip
 from archsim.hardware.parts.logic import LANE
 from archsim.mapping.activity import Activity
 from archsim.mapping.geometry import Counts
-from archsim.mapping.layout import blocks_of
 from archsim.mapping.plan import ACCUMULATOR_BITS, Placed
+from archsim.sim.interconnect import Route
 from archsim.sim.timing import cycle_ps, link_cycle_ps
 from archsim.workload.trace import (
     Activation,
@@ -40,8 +41,10 @@ APPLY = {
 }
 
 
-def multiply_actions(chip: Chip, placed: Placed, activity: Activity) -> Actions:
+def multiply_actions(chip: Chip, placed: Placed, activity: Activity, crossings: Sequence[Route]) -> Actions:
     """Return the actions of one output position: rows driven, cells read, columns converted, sums added.
+
+    `crossings`: the ways of partial sums from each tile to the next.
 
     A driven row opens the cells of the columns in use; what the reference column draws is in the energy of each
     cell. A conversion happens for every input bit, row group and column. Results of several input or weight bits are
@@ -52,7 +55,7 @@ def multiply_actions(chip: Chip, placed: Placed, activity: Activity) -> Actions:
     reads = planes * len(tiling.groups)
     conversions = reads * placed.columns
     group_reads = reads * tiling.blocks * column_tiles
-    crossing = crossing_bits(placed)
+    partial = list(zip(crossing_bits(placed), crossings, strict=True))
     return [
         ("row_driver", "drive", activity.driven_rows * tiling.blocks * column_tiles),
         ("crossbar", "read", activity.driven_rows * placed.columns),
@@ -63,8 +66,8 @@ def multiply_actions(chip: Chip, placed: Placed, activity: Activity) -> Actions:
         ("parity", "compute", group_reads),
         ("shift_add", "apply", shifts(placed)),
         ("accumulator", "add", sums(placed)),
-        ("wire", "transfer", crossing),
-        ("router", "hop", crossing if arch.interconnect.kind == "mesh" else 0),
+        ("wire", "transfer", sum(bits * route.pitches for bits, route in partial)),
+        ("router", "hop", sum(bits * route.routers for bits, route in partial)),
         ("input_buffer", "read", placed.layout.rows_read * planes),
         ("output_buffer", "write", placed.outputs * ACCUMULATOR_BITS),
     ]
@@ -81,10 +84,16 @@ def sums(placed: Placed) -> int:
     return placed.outputs * (len(placed.tiling.groups) - 1)
 
 
-def crossing_bits(placed: Placed) -> float:
-    """Return the bits of partial sums that go on to the next tile for one output position."""
+def crossing_bits(placed: Placed) -> list[float]:
+    """Return the bits of partial sums that go on from each tile to the next for one output position."""
     together = placed.columns / (placed.column_tiles * placed.tiling.blocks)
-    return placed.layout.crossings * together * ACCUMULATOR_BITS
+    return [times * together * ACCUMULATOR_BITS for times in placed.layout.crossings]
+
+
+def crossing_ps(chip: Chip, placed: Placed, ends: Counts) -> list[Counts]:
+    """Return how long the links from each tile to the next are busy for the first so many output positions."""
+    width, cycle = chip.arch.interconnect.width, link_cycle_ps(chip)
+    return [np.ceil(ends * (bits / width) - NO_DELAY).astype(np.int64) * cycle for bits in crossing_bits(placed)]
 
 
 def node_actions(node: Node) -> dict[str, float]:
@@ -119,29 +128,38 @@ def digital_actions(placed: Placed) -> Actions:
     return [*work, ("output_buffer", "read", placed.outputs * ACCUMULATOR_BITS)]
 
 
-def digital_ps(chip: Chip, placed: Placed, ends: Counts) -> Counts:
-    """Return how long the digital units take for the first so many output positions.
+def digital_ps(chip: Chip, placed: Placed, ends: Counts) -> list[Counts]:
+    """Return how long the digital units of each tile take for the first so many output positions.
 
-    Shifting, adding over groups, partial sums on their way to the next tile, the lanes, pooling and softmax are
-    pipelined, so the slowest of them counts, in whole clock cycles and at least one. A unit is busy for the latency
-    of each action. All tiles of the layer work at the same time.
+    Shifting, adding over groups, the lanes, pooling and softmax are pipelined, so the slowest of them counts, in whole
+    clock cycles and at least one. A unit is busy for the latency of each action. The tiles of the layer share the work
+    as they share its crossbars.
     """
     cycle = cycle_ps(chip)
-    slowest = max(_busy_ps(chip, placed).values())
-    cycles: Counts = np.maximum(np.ceil(ends * (slowest / cycle) - NO_DELAY), 1).astype(np.int64)
-    return cycles * cycle
+    organisation = chip.arch.organisation
+    per_tile, per_core = organisation.crossbars_per_tile, organisation.crossbars_per_core
+    first, total = placed.layout.first, placed.layout.crossbars
+    known: dict[tuple[int, int], Counts] = {}
+    out = []
+    for tile in placed.tiles:
+        start, stop = max(first, tile * per_tile), min(first + total, (tile + 1) * per_tile)
+        key = (stop - start, (stop - 1) // per_core - start // per_core + 1)
+        if key not in known:
+            slowest = max(_busy_ps(chip, placed, key[0] / total, key[1]).values())
+            known[key] = np.maximum(np.ceil(ends * (slowest / cycle) - NO_DELAY), 1).astype(np.int64) * cycle
+        out.append(known[key])
+    return out
 
 
-def _busy_ps(chip: Chip, placed: Placed) -> dict[str, float]:
-    """Return the time that one output position takes on each kind of digital unit."""
-    arch, tiles = chip.arch, len(placed.tiles)
-    cores = len(blocks_of(placed.layout, arch.organisation.crossbars_per_core))
+def _busy_ps(chip: Chip, placed: Placed, share: float, cores: int) -> dict[str, float]:
+    """Return the time that one output position takes on each kind of digital unit of a tile with some cores."""
+    arch = chip.arch
+    lanes = arch.digital.lanes
     units = {
         "shift_add": arch.shift_add.per_core * cores,
-        "accumulator": arch.accumulator.per_tile * tiles,
-        "lanes": arch.digital.lanes * tiles,
-        "pool": arch.digital.lanes * tiles,
-        "softmax": 1,
+        "accumulator": arch.accumulator.per_tile,
+        "lanes": lanes,
+        "pool": lanes,
     }
     busy: dict[str, float] = defaultdict(float)
     busy["shift_add"] = shifts(placed) * action_ps(chip, "shift_add.apply")
@@ -149,9 +167,8 @@ def _busy_ps(chip: Chip, placed: Placed) -> dict[str, float]:
     for name, count in digital_counts(placed).items():
         unit, _ = _split(name)
         busy["lanes" if unit in LANE else unit] += count / placed.stage.positions * action_ps(chip, name)
-    links = max(1, tiles - 1) if arch.interconnect.kind != "bus" else 1
-    crossing = crossing_bits(placed) / (links * arch.interconnect.width) * link_cycle_ps(chip)
-    return {"partial sums": crossing} | {name: ps / units[name] for name, ps in busy.items()}
+    softmax = busy.pop("softmax", 0.0)  # one unit on the chip
+    return {"softmax": softmax} | {name: ps * share / units[name] for name, ps in busy.items()}
 
 
 def action_ps(chip: Chip, name: str) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from archsim.sim.runtime import Feeder, Inlet, Loader, RandomSource, Sink, StageRun, Store, Use
+from archsim.sim.runtime import Chunk, Feeder, Inlet, Loader, RandomSource, Sink, StageRun, Store, Use
 from archsim.sim.station import Cursor, use_together
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def multiply(run: StageRun) -> Process:
             if not run.banks:
                 yield array.use(cursor, op, chunk.positions, chunk.array_ps)
             else:
-                yield _convert(run, chunk.positions, chunk.array_ps, chunk.bank_ps)
+                yield _convert(run, chunk)
             for inlet in run.inlets:
                 inlet.edge.release(cursor.turn * inlet.edge.pixels + inlet.frees[cursor.chunk])
             if random:
@@ -128,12 +128,12 @@ def _inputs(cursor: Cursor, inlets: Sequence[Inlet], step: int) -> Process:
                 yield _serve(cursor, use)
 
 
-def _convert(run: StageRun, positions: int, array_ps: int, bank_ps: int) -> simpy.Event:
+def _convert(run: StageRun, chunk: Chunk) -> simpy.Event:
     """Read, and convert with shared converters: after the first read with sample-and-hold, else after the last."""
     now = int(run.array.env.now)
-    end = run.array.book(run.multiply_op, positions, array_ps, now)
-    start = end if run.read_ahead_ps is None else max(now + run.read_ahead_ps, end - bank_ps)
-    return use_together(run.banks, run.array_cursor, run.multiply_op, 0, bank_ps, start)
+    end = run.array.book(run.multiply_op, chunk.positions, chunk.array_ps, now)
+    start = end if run.read_ahead_ps is None else max(now + run.read_ahead_ps, end - max(chunk.bank_ps))
+    return use_together(run.banks, run.array_cursor, run.multiply_op, 0, chunk.bank_ps, start)
 
 
 def finish(run: StageRun) -> Process:

@@ -23,7 +23,11 @@ class Use(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What one event carries: output positions, the pixels they need and free, how long each resource takes."""
+    """What one event carries: output positions, the pixels they need and free, how long each resource takes.
+
+    `bank_ps`: on each bank of shared converters. `digital_ps`: on the digital units of each tile and on
+    the links that carry partial sums to the next tile.
+    """
 
     positions: int
     needs: int
@@ -31,8 +35,8 @@ class Chunk(NamedTuple):
     mask_needs: int
     mask_frees: int
     array_ps: int
-    bank_ps: int
-    digital_ps: int
+    bank_ps: tuple[int, ...]
+    digital_ps: tuple[int, ...]
 
 
 @dataclass(slots=True)

@@ -139,16 +139,21 @@ class Station:
 
 
 def use_together(
-    stations: Sequence[Station], cursor: Cursor, op: Operation, units: int, duration: int, earliest: int = 0
+    stations: Sequence[Station],
+    cursor: Cursor,
+    op: Operation,
+    units: int,
+    durations: Sequence[int],
+    earliest: int = 0,
 ) -> simpy.Event:
-    """Serve an operation on several stations, each of them for `duration`; the event is the end of the last one."""
+    """Serve an operation on several stations, each for its own time; the event is the end of the last one."""
     first = stations[0]
     if len(stations) == 1:
-        return first.use(cursor, op, units, duration, earliest)
+        return first.use(cursor, op, units, durations[0], earliest)
     engine, now = first.engine, first.engine.now
     earliest = max(earliest, now)
-    end = first.book(op, units, duration, earliest)
-    for station in stations[1:]:
+    end = first.book(op, units, durations[0], earliest)
+    for station, duration in zip(stations[1:], durations[1:], strict=True):
         end = max(end, station.book(op, 0, duration, earliest))
     cursor.until = end
     cursor.order = engine.next_order()

@@ -37,6 +37,7 @@ class Wiring:
         here: Round,
         stages: Sequence[StageRun],
         storage: dict[str, Station],
+        net: Interconnect,
         *,
         grain: str,
         layer_by_layer: bool,
@@ -51,7 +52,7 @@ class Wiring:
         self.grain = grain
         self.layer_by_layer = layer_by_layer
         self.maps_held = 1 if one_pass_at_a_time else DOUBLE_BUFFER
-        self.net = Interconnect(engine, self.chip)
+        self.net = net
         self.edges: list[EdgeRun] = []
         self.feeders: list[Feeder] = []
         self.stores: list[Store] = []
