@@ -73,7 +73,7 @@ def evaluate(
     passes = _positive("passes", passes, _default(source, "passes", DEFAULT_PASSES))
     wanted = _positive("images", images, _default(source, "images", DEFAULT_IMAGES))
     mapping = map_trace(trace, chip)
-    data = _images(source, wanted) if function else None
+    data = _images(source, wanted, exact=images is not None) if function else None
     count = len(data) if data is not None else wanted
     run = None
     if data is not None:
@@ -170,18 +170,20 @@ def _positive(name: str, given: int | None, default: int) -> int:
     return default if given is None else given
 
 
-def _images(source: Workload | Trace, count: int) -> ImageSet:
-    """Return labelled images: the workload's, or those that a trace says it was made for."""
+def _images(source: Workload | Trace, count: int, *, exact: bool) -> ImageSet:
+    """Return labelled images: the workload's, or those that a trace says it was made for.
+
+    `exact`: so many were asked for, and fewer will not do.
+    """
     if isinstance(source, Workload):
-        return source.data(count)
+        return source.data(count, exact=exact)
     made_for = source.meta.get("dataset")
     if not isinstance(made_for, dict):
         raise DataError(
             f"trace '{source.name}' does not say which data set it is for; run its workload file, or costs alone"
         )
-    return load_dataset(
-        made_for["name"], made_for["split"], count=count, centred=made_for["preprocessing"] == "centred"
-    )
+    centred = made_for["preprocessing"] == "centred"
+    return load_dataset(made_for["name"], made_for["split"], count=count, centred=centred, exact=exact)
 
 
 def _config(

@@ -47,8 +47,12 @@ class Source:
     read: Callable[[str, int | None], tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]]
 
 
-def load_dataset(name: str, split: str = "test", *, count: int | None = None, centred: bool = False) -> ImageSet:
+def load_dataset(
+    name: str, split: str = "test", *, count: int | None = None, centred: bool = False, exact: bool = True
+) -> ImageSet:
     """Return the first `count` images of a split (all by default), scaled to [0, 1], or to [-1, 1] if `centred`.
+
+    `exact` = False takes as many as there are, where there are fewer.
 
     Raises `DataError` for an unknown data set or split, for missing or damaged files, and when `count` images
     do not exist.
@@ -61,7 +65,7 @@ def load_dataset(name: str, split: str = "test", *, count: int | None = None, ce
         raise DataError(f"data set '{name}': at least one image is needed, got {count}")
     source = DATASETS[name]
     raw, labels = source.read(split, count)
-    if count is not None and len(labels) < count:
+    if count is not None and len(labels) < count and exact:
         raise DataError(f"data set '{name}' has {len(labels)} {split} images, {count} were asked for")
     images = (raw[:count].astype(np.float32) / np.float32(source.peak)).reshape(-1, *source.shape)
     if centred:

@@ -75,7 +75,7 @@ class WorkloadConfig(Document):
     dataset: DatasetChoice
     quantization: QuantizationChoice | None = Field(None, description="for networks of plain torch layers")
     passes: Positive = Field(20, description="Monte-Carlo passes of each image")
-    images: Positive = Field(1000, description="test images evaluated by default")
+    images: Positive = Field(1000, description="test images evaluated by default, or all if there are fewer")
     training: Training
     trained: Trained | None = None
 
@@ -97,10 +97,11 @@ class Workload:
         """Shape of one image, (C, H, W)."""
         return DATASETS[self.config.dataset.name].shape
 
-    def data(self, count: int | None = None, *, split: str | None = None) -> ImageSet:
+    def data(self, count: int | None = None, *, split: str | None = None, exact: bool = True) -> ImageSet:
         """Return images of the workload's data set, prepared as its network wants them; see `load_dataset`."""
         choice = self.config.dataset
-        return load_dataset(choice.name, split or choice.split, count=count, centred=choice.preprocessing == "centred")
+        centred = choice.preprocessing == "centred"
+        return load_dataset(choice.name, split or choice.split, count=count, centred=centred, exact=exact)
 
     def model_file(self) -> Path:
         """Return the Python file that defines the network.

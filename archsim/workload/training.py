@@ -45,7 +45,7 @@ def train(
     """
     config = workload.config
     data = workload.data(config.training.images, split="train")
-    test = workload.data(test_images or config.images, split="test")
+    test = workload.data(test_images or config.images, split="test", exact=test_images is not None)
     started = time.perf_counter()
     with torch.random.fork_rng(), _threads(threads):
         torch.manual_seed(config.training.seed)
@@ -55,7 +55,7 @@ def train(
         share = accuracy(model, test, config.passes)
     trained = Trained(
         epochs=config.training.epochs,
-        seconds=round(seconds, 1),
+        seconds=round(seconds, 3),
         accuracy=round(share, 4),
         passes=config.passes,
         images=len(test),

@@ -107,3 +107,10 @@ def test_the_critical_path_adds_up_to_the_latency_of_one_pass(schedule: str, gra
     transit = sum(s.seconds for s in one.critical_path if s.operation == "in transit")
     share = 0.1 if schedule == "pipelined_passes" else 0.25  # layer by layer every chunk comes over the mesh twice
     assert transit < share * one.latency_s_per_image
+
+
+def test_all_images_are_taken_by_default_and_more_are_refused() -> None:
+    by_default = evaluate(ARCH, ROOT / "workloads" / "mlp_digits.yaml", passes=1)
+    assert by_default.log.images == 360
+    with pytest.raises(DataError, match="360 test images, 361 were asked for"):
+        evaluate(ARCH, WORKLOAD, images=361, passes=1)
