@@ -1,0 +1,129 @@
+"""Small networks and chips for tests of mapping and simulation, built without torch."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from archsim.hardware.arch import load_arch
+from archsim.hardware.chip import Chip, build_chip
+from archsim.hardware.library import Library, load_library
+from archsim.workload.trace import (
+    INPUT,
+    Add,
+    Affine,
+    Conv,
+    Dropout,
+    Flatten,
+    Linear,
+    Node,
+    Op,
+    Pool,
+    Quantize,
+    Sign,
+    Threshold,
+    Trace,
+    Weights,
+)
+
+ARCHS = Path(__file__).parents[1] / "arch_configs"
+
+
+class Net:
+    """Builds a trace node by node; `at` is the name of the last one."""
+
+    def __init__(self, shape: tuple[int, ...], bits: int = 1, signed: bool = False) -> None:
+        self.input_shape = self.shape = shape
+        self.nodes: list[Node] = []
+        self.shapes = {INPUT: shape}
+        self.at = INPUT
+        self.rng = np.random.default_rng(0)
+        self.put("quantize", Quantize(bits, signed, 1.0), shape)
+
+    def put(self, name: str, op: Op, shape: tuple[int, ...], inputs: tuple[str, ...] | None = None) -> Net:
+        self.nodes.append(Node(name, op, inputs or (self.at,), shape))
+        self.shapes[name] = self.shape = shape
+        self.at = name
+        return self
+
+    def go(self, name: str) -> Net:
+        self.at, self.shape = name, self.shapes[name]
+        return self
+
+    def weights(self, shape: tuple[int, ...], bits: int) -> Weights:
+        values = 2 * self.rng.integers(0, 2**bits, shape) - (2**bits - 1)
+        return Weights(values.astype(np.int16), bits, np.ones(1, np.float32))
+
+    def conv(self, name, out, kernel, stride=1, padding=0, dilation=1, groups=1, bits=1) -> Net:
+        rank = len(self.shape) - 1
+        k, s, p, d = ((v,) * rank if isinstance(v, int) else v for v in (kernel, stride, padding, dilation))
+        size = tuple(
+            (n + 2 * p[i] - d[i] * (k[i] - 1) - 1) // s[i] + 1 for i, n in enumerate(self.shape[1:])
+        )
+        weights = self.weights((out, self.shape[0] // groups, *k), bits)
+        return self.put(name, Conv(weights, s, p, d, groups), (out, *size))
+
+    def linear(self, name, out, bits=1) -> Net:
+        return self.put(name, Linear(self.weights((out, self.shape[0]), bits)), (out,))
+
+    def sign(self, name) -> Net:
+        return self.put(name, Sign(), self.shape)
+
+    def threshold(self, name) -> Net:
+        n = self.shape[0]
+        return self.put(name, Threshold(np.zeros(n, np.float32), np.ones(n, np.int8)), self.shape)
+
+    def quantize(self, name, bits) -> Net:
+        return self.put(name, Quantize(bits, True, 1.0), self.shape)
+
+    def affine(self, name) -> Net:
+        n = self.shape[0]
+        return self.put(name, Affine(np.ones(n, np.float32), np.zeros(n, np.float32)), self.shape)
+
+    def dropout(self, name, granularity="channel", p=0.25) -> Net:
+        return self.put(name, Dropout(p, granularity), self.shape)
+
+    def pool(self, name, kernel=2, stride=None, padding=0, function="max") -> Net:
+        rank = len(self.shape) - 1
+        stride = stride or kernel
+        size = tuple((n + 2 * padding - kernel) // stride + 1 for n in self.shape[1:])
+        return self.put(name, Pool(function, (kernel,) * rank, (stride,) * rank, (padding,) * rank), (self.shape[0], *size))
+
+    def flatten(self, name="flatten") -> Net:
+        return self.put(name, Flatten(), (int(np.prod(self.shape)),))
+
+    def add(self, name, *others: str) -> Net:
+        return self.put(name, Add(), self.shape, (self.at, *others))
+
+    def trace(self) -> Trace:
+        return Trace("net", self.input_shape, tuple(self.nodes))
+
+
+@cache
+def library() -> Library:
+    return load_library(ARCHS / "components_28nm.yaml")
+
+
+def make_chip(*overrides: str, base: str = "spatial_spindrop_sot.yaml") -> Chip:
+    """Return a chip of the repository with overrides, "path.to.key=value"."""
+    return build_chip(load_arch(ARCHS / base, overrides), library())
+
+
+def lenet5() -> Trace:
+    """LeNet-5 for 28 x 28, 6-16-120-84-10, binary."""
+    net = Net((1, 28, 28)).conv("conv1", 6, 5, padding=0).pool("pool1").sign("s1").dropout("d1")
+    net.conv("conv2", 16, 5).pool("pool2").sign("s2").dropout("d2").flatten()
+    return net.linear("fc1", 120).sign("s3").linear("fc2", 84).sign("s4").linear("fc3", 10).trace()
+
+
+def vgg_small() -> Trace:
+    """VGG-small for CIFAR-10, 128-128-256-256-512-512, with Spatial-SpinDrop and a 4-bit image."""
+    net = Net((3, 32, 32), bits=4)
+    for i, width in enumerate((128, 128, 256, 256, 512, 512)):
+        net.conv(f"conv{i}", width, 3, padding=1)
+        if i % 2:
+            net.pool(f"pool{i}")
+        net.threshold(f"sign{i}").dropout(f"drop{i}", p=0.1)
+    return net.flatten().linear("fc", 10).trace()
