@@ -5,13 +5,15 @@ Nothing heavy is imported here, so that `archsim --help` answers at once.
 
 from __future__ import annotations
 
+import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archsim.cli.group import Commands
+from archsim.cli.group import INTERRUPTED, Commands
 
 EXIT_CODES = "Exit codes: 0 fine, 2 wrong input or usage (one clear error on stderr), 130 interrupted."
 
@@ -167,4 +169,12 @@ def catalogue_of_files() -> None:
 
 def main() -> None:
     """Run the command line; never returns."""
-    app(prog_name="archsim")
+    try:
+        app(prog_name="archsim")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # what was interrupted half-way, such as a compilation, cannot be torn down without noise
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
