@@ -59,9 +59,7 @@ class Net:
     def conv(self, name, out, kernel, stride=1, padding=0, dilation=1, groups=1, bits=1) -> Net:
         rank = len(self.shape) - 1
         k, s, p, d = ((v,) * rank if isinstance(v, int) else v for v in (kernel, stride, padding, dilation))
-        size = tuple(
-            (n + 2 * p[i] - d[i] * (k[i] - 1) - 1) // s[i] + 1 for i, n in enumerate(self.shape[1:])
-        )
+        size = tuple((n + 2 * p[i] - d[i] * (k[i] - 1) - 1) // s[i] + 1 for i, n in enumerate(self.shape[1:]))
         weights = self.weights((out, self.shape[0] // groups, *k), bits)
         return self.put(name, Conv(weights, s, p, d, groups), (out, *size))
 
@@ -89,7 +87,9 @@ class Net:
         rank = len(self.shape) - 1
         stride = stride or kernel
         size = tuple((n + 2 * padding - kernel) // stride + 1 for n in self.shape[1:])
-        return self.put(name, Pool(function, (kernel,) * rank, (stride,) * rank, (padding,) * rank), (self.shape[0], *size))
+        return self.put(
+            name, Pool(function, (kernel,) * rank, (stride,) * rank, (padding,) * rank), (self.shape[0], *size)
+        )
 
     def flatten(self, name="flatten") -> Net:
         return self.put(name, Flatten(), (int(np.prod(self.shape)),))

@@ -20,7 +20,12 @@ from archsim.workload.trace import Trace
 from tests.networks import Net, make_chip
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-FEW = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+FEW = settings(
+    max_examples=60,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
 
 
 @st.composite
@@ -55,7 +60,13 @@ def _block(draw, net: Net, name: str) -> None:
     kind = draw(st.sampled_from(["plain", "plain", "skip", "projected"]))
     if kind == "plain" or net.nodes[-1].op.kind == "dropout":
         net.conv(
-            f"{name}c", out, kernel, draw(st.integers(1, 2)), draw(st.integers(0, 2)), dilation, bits=draw(st.integers(1, 2))
+            f"{name}c",
+            out,
+            kernel,
+            draw(st.integers(1, 2)),
+            draw(st.integers(0, 2)),
+            dilation,
+            bits=draw(st.integers(1, 2)),
         )
         if min(net.shape[1:]) >= 2 and draw(st.booleans()):
             net.pool(f"{name}p", 2, draw(st.integers(1, 2)), function=draw(st.sampled_from(["max", "avg"])))
