@@ -127,3 +127,35 @@ def vgg_small() -> Trace:
             net.pool(f"pool{i}")
         net.threshold(f"sign{i}").dropout(f"drop{i}", p=0.1)
     return net.flatten().linear("fc", 10).trace()
+
+
+ROUND_NUMBERS = (
+    "memory=null",
+    "clock=500 MHz",
+    "organisation={columns: 1, rows: 1, crossbars_per_core: 8}",
+    "crossbar.costs={read: {latency: 3 ns}, write: {latency: 10 ns}}",
+    "row_driver.costs.drive.latency=1 ns",
+    "column_mux.costs.select.latency=1 ns",
+    "converter={kind: adc, bits: 8, columns_per_converter: 8, sample_hold: false, costs: {convert: {latency: 5 ns}}}",
+    "interconnect={kind: bus, width: 32 bit, costs: {transfer: {latency: 1 ns}}}",
+    "input_buffer={capacity: 4 KiB, width: 64 bit, costs: {read: {latency: 2 ns}}}",
+    "global_buffer={capacity: 64 KiB, width: 64 bit, costs: {read: {latency: 2 ns}}}",
+    "shift_add={per_core: 16, costs: {apply: {latency: 2 ns}}}",
+    "accumulator={per_tile: 64, costs: {add: {latency: 2 ns}}}",
+    "stochastic={kind: sot_mtj, scope: crossbar, count: 4, ahead: 1, costs: {draw: {latency: 7 ns}}}",
+    "digital={lanes: 16, threshold: {costs: {apply: {latency: 2 ns}}}, affine: {costs: {apply: {latency: 4 ns}}}, "
+    "quantizer: {costs: {apply: {latency: 2 ns}}}, softmax: {costs: {apply: {latency: 2 ns}}}, "
+    "adder: {costs: {add: {latency: 2 ns}}}, "
+    "pool: {costs: {compare: {latency: 2 ns}, add: {latency: 2 ns}}}, "
+    "averager: {costs: {accumulate: {latency: 2 ns}, finish: {latency: 2 ns}}}}",
+    "mapping.replication=none",
+)
+
+
+def hand_chip(*overrides: str) -> Chip:
+    """Return a chip of one tile whose times are easy to add up by hand.
+
+    A vector takes 4 ns to read and 6 ns for each of the columns that share a converter (16 converters a crossbar);
+    a word of a buffer 2 ns, a word on the bus 2 ns and 1 ns of wire, a digital operation 2 ns on one of 16 lanes.
+    """
+    return make_chip(*ROUND_NUMBERS, *overrides)

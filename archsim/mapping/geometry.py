@@ -66,7 +66,10 @@ class Window:
         )
 
     def needs(self) -> Counts:
-        """Return, for each output position, how many input pixels must have arrived before it can be computed."""
+        """Return, for each output position, how many input pixels must have arrived before it can be computed.
+
+        At least one, so that a position that sees padding alone waits until its map begins.
+        """
         last = [
             np.minimum(
                 self.source[a] - 1,
@@ -76,7 +79,7 @@ class Window:
         ]
         rows, columns = np.maximum(last[0], -1)[:, None], np.maximum(last[1], -1)[None, :]
         count = np.where((rows < 0) | (columns < 0), 0, rows * self.source[1] + columns + 1)
-        return np.maximum.accumulate(count.ravel())
+        return np.maximum(np.maximum.accumulate(count.ravel()), 1)
 
     def frees(self) -> Counts:
         """Return, for each output position, how many input pixels no later position will touch."""

@@ -149,7 +149,7 @@ class Shortcut:
         )
         edges = tuple(e.state(now, turns) for e in machine.wiring.edges)
         ready = tuple(tuple(max(t - now, 0) for t in r.ready) for r in machine.stages)
-        left = tuple(max(f.left - now, 0) for f in machine.feeders)
+        left = tuple((max(f.before - now, 0), max(f.left - now, 0)) for f in machine.feeders)
         return processes, stations, levels, edges, ready, left, self._order()
 
     def _order(self) -> tuple[int, ...]:

@@ -57,8 +57,8 @@ def feed(machine: Machine, feeder: Feeder) -> Process:
                     cursor.step = 3
                     yield edge.room(cursor, pixels)
                 cursor.step = 4
-                yield store.use(cursor, op, bits, duration, feeder.left)
-                feeder.left = edge.send(pixels)
+                yield store.use(cursor, op, bits, duration, feeder.before)
+                feeder.before, feeder.left = feeder.left, edge.send(pixels)
             cursor.turn += 1
             feeder.turn += 1
         feeder.image += 1

@@ -116,7 +116,7 @@ class Loader:
 class Feeder:
     """Sends stored pixels to a layer, once a pass. `bursts`: (pixels, bits, ps of where they are stored).
 
-    `left`: when the last burst has left.
+    A burst is read while the last one leaves. `left`: when that will be; `before`: when the one before it has left.
     """
 
     cursor: Cursor
@@ -126,6 +126,7 @@ class Feeder:
     bursts: Sequence[tuple[int, int, int]]
     image: int = 0
     turn: int = 0
+    before: int = 0
     left: int = 0
 
 

@@ -59,15 +59,8 @@ def _block(draw, net: Net, name: str) -> None:
     out = draw(st.integers(1, 6))
     kind = draw(st.sampled_from(["plain", "plain", "skip", "projected"]))
     if kind == "plain" or net.nodes[-1].op.kind == "dropout":
-        net.conv(
-            f"{name}c",
-            out,
-            kernel,
-            draw(st.integers(1, 2)),
-            draw(st.integers(0, 2)),
-            dilation,
-            bits=draw(st.integers(1, 2)),
-        )
+        stride, padding, bits = draw(st.integers(1, 2)), draw(st.integers(0, 2)), draw(st.integers(1, 2))
+        net.conv(f"{name}c", out, kernel, stride, padding, dilation, bits=bits)
         if min(net.shape[1:]) >= 2 and draw(st.booleans()):
             net.pool(f"{name}p", 2, draw(st.integers(1, 2)), function=draw(st.sampled_from(["max", "avg"])))
     elif kind == "skip":
