@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsim.report.timeline import TimelineWriter, Track
+from archsim.report.timeline import TimelineWriter
 from archsim.sim.ledger import Operation
 from archsim.sim.log import RunLog
 from archsim.sim.station import Engine, Station
@@ -11,7 +11,7 @@ PASS = ("output", "average")  # the operation that happens once a pass, by layer
 IMAGE = ("output", "finish")  # and the one that happens once an image
 ABOUT_TIME = (
     "Simulated time. Stretches that repeat exactly are simulated once: what was skipped is marked on the track 'passes'"
-    " and takes no time here. Programming of the cells is not shown."
+    " and takes no time here. Of a chip that is reprogrammed, one image is shown."
 )
 
 
@@ -20,34 +20,32 @@ class TimelineRecorder:
 
     The timeline holds the images and passes that are simulated event by event: without skipped ones, the slices of a
     station add up to its busy time in the books. Skipped passes and finished images are marks on the track "passes" of
-    the group "run". On a chip that is reprogrammed, the rounds of one image follow each other.
+    the group "run". Of a chip that is reprogrammed, it holds one image: all its rounds, one after the other.
     """
 
     def __init__(self, writer: TimelineWriter) -> None:
         self._writer = writer
         self._run = writer.track("run", "passes")
         self._engine: Engine | None = None
-        self._offset = 0
         self._end = 0
-        self._rounds = 0
         self._counted: dict[tuple[str, str], tuple[int, int]] = {}  # what: index of its operation, uses seen
 
     def use(self, station: Station, op: Operation, start_ps: int, end_ps: int) -> None:
         """Draw one use of a station; one that takes no time is left out."""
-        if station.engine is not self._engine:
-            self._next_round(station.engine)
-        self._notice_skip(station.engine, op)
-        self._end = max(self._end, self._offset + end_ps)
+        if station.engine is not self._engine:  # the next round of a reprogrammed chip has books of its own
+            self._engine = station.engine
+            self._counted.clear()
+        self._notice_skip(station.engine, op, start_ps)
+        self._end = max(self._end, end_ps)
         if end_ps > start_ps:
             track = self._writer.track(station.group, station.name)
-            self._writer.slice(track, f"{op.name} {op.layer}", self._offset + start_ps, end_ps - start_ps)
+            self._writer.slice(track, f"{op.name} {op.layer}", start_ps, end_ps - start_ps)
         if (op.layer, op.name) == IMAGE:
-            done = self._counted[IMAGE][1]
-            self._writer.mark(self._run, f"image {done} done", self._offset + end_ps)
+            self._writer.mark(self._run, f"image {self._counted[IMAGE][1]} done", end_ps)
 
     def level(self, name: str, time_ps: int, bits: int) -> None:
         """Draw what a buffer holds from a time on."""
-        self._writer.counter(self._buffer(name), self._offset + time_ps, bits)
+        self._writer.counter(self._writer.track("buffers: bits held", name), time_ps, bits)
 
     def close(self, log: RunLog) -> None:
         """Mark the end, with how much of the run the timeline holds."""
@@ -55,17 +53,7 @@ class TimelineRecorder:
         text = f"end: {log.simulated_passes} of {total} passes simulated, the others are exact repeats"
         self._writer.mark(self._run, text, self._end)
 
-    def _buffer(self, name: str) -> Track:
-        return self._writer.track("buffers: bits held", name)
-
-    def _next_round(self, engine: Engine) -> None:
-        self._engine, self._offset = engine, self._end
-        self._rounds += 1
-        self._counted.clear()
-        if self._rounds > 1:
-            self._writer.mark(self._run, f"round {self._rounds}: the chip is reprogrammed", self._offset)
-
-    def _notice_skip(self, engine: Engine, op: Operation) -> None:
+    def _notice_skip(self, engine: Engine, op: Operation, time_ps: int) -> None:
         """Compare the books with what was heard: whatever is more has been skipped since."""
         now = (op.layer, op.name)
         if now in (PASS, IMAGE) and now not in self._counted:
@@ -78,4 +66,4 @@ class TimelineRecorder:
         if passes := skipped.get(PASS, 0):
             images = skipped.get(IMAGE, 0)
             of = f" ({images} images)" if images else ""
-            self._writer.mark(self._run, f"skipped {passes} passes{of}", self._offset + int(engine.env.now))
+            self._writer.mark(self._run, f"skipped {passes} passes{of}", time_ps)

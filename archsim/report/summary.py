@@ -27,6 +27,7 @@ from archsim.report.layout import (
 from archsim.units import show
 
 LARGEST = 8  # rows of a ranking; the rest is one row
+STEPS = 5  # of the critical path
 NEGLIGIBLE = 1e-3  # of the latency: what need not be shown of its parts
 QUALITY = {
     "accuracy": "right answers",
@@ -50,6 +51,7 @@ def summary(result: Result) -> Iterator[RenderableType]:
     )
     yield heading("An image costs")
     yield table(["", "", ""], _headline(result))
+    yield from _critical(result)
     if result.quality:
         yield heading(f"Quality over {count(log.images)} images, with 95 % intervals")
         yield table(["", "", "", ""], _quality(result))
@@ -97,6 +99,16 @@ def _latency_parts(result: Result) -> str:
         parts += f" + {log.passes - 1} x {show(log.pass_interval_ps * PICO, 's')}"
         rest -= (log.passes - 1) * log.pass_interval_ps
     return parts + (f" + averaging {show(rest * PICO, 's')}" if rest > NEGLIGIBLE * log.latency_ps else "")
+
+
+def _critical(result: Result) -> Iterator[RenderableType]:
+    """Yield what one pass waits for; a chip that is reprogrammed has no such path."""
+    steps = result.critical_path[:STEPS]
+    if steps:
+        whole = sum(step.seconds for step in result.critical_path)
+        yield heading(f"What one pass alone waits for, {show(whole, 's')} in all")
+        rows = ([f"{s.layer}: {s.operation}", show(s.seconds, "s"), percent(s.seconds / whole)] for s in steps)
+        yield table(["", "", ""], rows, right=[1, 2])
 
 
 def _endurance(result: Result) -> Iterator[list[Cell]]:
