@@ -143,11 +143,13 @@ ROUND_NUMBERS = (
     "shift_add={per_core: 16, costs: {apply: {latency: 2 ns}}}",
     "accumulator={per_tile: 64, costs: {add: {latency: 2 ns}}}",
     "stochastic={kind: sot_mtj, scope: crossbar, count: 4, ahead: 1, costs: {draw: {latency: 7 ns}}}",
-    "digital={lanes: 16, threshold: {costs: {apply: {latency: 2 ns}}}, affine: {costs: {apply: {latency: 4 ns}}}, "
-    "quantizer: {costs: {apply: {latency: 2 ns}}}, softmax: {costs: {apply: {latency: 2 ns}}}, "
-    "adder: {costs: {add: {latency: 2 ns}}}, "
-    "pool: {costs: {compare: {latency: 2 ns}, add: {latency: 2 ns}}}, "
-    "averager: {costs: {accumulate: {latency: 2 ns}, finish: {latency: 2 ns}}}}",
+    (
+        "digital={lanes: 16, threshold: {costs: {apply: {latency: 2 ns}}}, affine: {costs: {apply: {latency: 4 ns}}}, "
+        "quantizer: {costs: {apply: {latency: 2 ns}}}, softmax: {costs: {apply: {latency: 2 ns}}}, "
+        "adder: {costs: {add: {latency: 2 ns}}}, "
+        "pool: {costs: {compare: {latency: 2 ns}, add: {latency: 2 ns}}}, "
+        "averager: {costs: {accumulate: {latency: 2 ns}, finish: {latency: 2 ns}}}}"
+    ),
     "mapping.replication=none",
 )
 

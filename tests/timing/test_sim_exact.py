@@ -128,8 +128,10 @@ INTERVALS = {
     "shared converters": (
         Net((8,)).linear("f", 6).sign("s").linear("g", 6),
         (
-            "converter={kind: adc, bits: 8, sample_hold: true, shared_by: tile, count: 1,"
-            " costs: {convert: {latency: 5 ns}}}",
+            (
+                "converter={kind: adc, bits: 8, sample_hold: true, shared_by: tile, count: 1,"
+                " costs: {convert: {latency: 5 ns}}}"
+            ),
         ),
         12 * 6000,
     ),
