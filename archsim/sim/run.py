@@ -37,6 +37,12 @@ def simulate(
     default to the architecture's. `shortcut` = False simulates every pass event by event; the result is the same.
     `recorder` hears of every use of a station and every change of a buffer.
 
+    Two grains agree: the latency of T passes differs by at most T times (1) the sum over the layers of the longest
+    chunk of the coarser grain, on arrays, converters and digital units, and (2) the time in a pass for which random
+    modules, buffers, memory and links are busy at the finer grain. For a chunk waits for its last position, so each
+    layer is late by one chunk at most; and moving the same pixels in more pieces rounds up more words. (Not so where
+    layers queue for one station in another order, or where a buffer holds less than two chunks.)
+
     Raises `MappingError` when a buffer is too small for the schedule, `SimulationError` for a deadlock, `ConfigError`
     for a schedule, grain, or number of images or passes that does not exist.
     """
