@@ -1,6 +1,6 @@
 """archsim: what does this Bayesian network cost on this spintronic chip, and how good is its uncertainty there?
 
-The whole question in one call, which returns a `Result` (`print(result)`, `result.to_dict()`):
+The whole question in one call, which returns a `Result` (`result.to_dict()` is all of it as plain data):
 
     >>> import archsim
     >>> result = archsim.evaluate(

@@ -82,6 +82,14 @@ def test_an_implausible_figure_is_marked(result):
     assert "! outside" not in line(text_of(marked), result.plausibility[1].name)
 
 
+def test_off_chip_memory_stands_apart(result):
+    assert "off-chip" not in text_of(result)
+    row = replace(result.energy[0], part="memory", value=3e-3 * result.log.images, high=4e-3 * result.log.images)
+    text = text_of(replace(result, energy=(*result.energy, row)))
+    assert "3 mJ" in line(text, "off-chip memory")
+    assert show(result.energy_on_chip.value, "J") in line(text, "on chip")
+
+
 def test_without_images_there_is_no_quality(result):
     assert "accuracy" not in text_of(replace(result, quality=None))
 
