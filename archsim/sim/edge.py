@@ -6,7 +6,7 @@ from collections import deque
 
 import simpy
 
-from archsim.sim.interconnect import Hop, Route
+from archsim.sim.interconnect import Route
 from archsim.sim.ledger import Operation
 from archsim.sim.station import Cursor, Engine, Level
 
@@ -47,6 +47,7 @@ class EdgeRun:
         self.reserved = 0
         self.peak = 0
         self.flight: deque[Transfer] = deque()
+        self.follows = (False,) * len(route.hops)  # which hops are booked with the one before them
 
     def fits(self, pixels: int) -> bool:
         """Return whether there is room for so many more pixels now."""
@@ -80,30 +81,41 @@ class EdgeRun:
             self._arrive(transfer)
             return engine.now
         self.flight.append(transfer)
-        return self._take(route.hops[0], transfer, bits)
+        return self._take(transfer, bits)
 
-    def _take(self, hop: Hop, transfer: Transfer, bits: int) -> int:
-        """Take the links of a hop, and go on when the head has passed them; return when they are free again."""
-        engine = self.engine
-        now = engine.now
-        serial = transfer.serial_ps
-        end = hop.links[0].book(self.op, bits, serial, now)
-        for link in hop.links[1:]:
-            end = max(end, link.book(self.op, 0, serial, now))
-        transfer.hop += 1
-        transfer.time = end - serial + hop.delay_ps
-        if transfer.hop == len(self.route.hops):
-            transfer.time += serial + self.route.exit_ps
+    def _take(self, transfer: Transfer, bits: int) -> int:
+        """Take a hop, and those that follow from it, and go on when the head has passed them.
+
+        Returns when the links of the first are free again.
+        """
+        engine, hops, serial = self.engine, self.route.hops, transfer.serial_ps
+        now = head = engine.now
+        left = 0
+        while True:
+            hop = hops[transfer.hop]
+            end = hop.links[0].book(self.op, bits, serial, head)
+            for link in hop.links[1:]:
+                end = max(end, link.book(self.op, 0, serial, head))
+            left = left or end
+            bits = 0
+            head = end - serial + hop.delay_ps
+            transfer.hop += 1
+            if transfer.hop == len(hops):
+                head += serial + self.route.exit_ps
+                break
+            if not self.follows[transfer.hop]:
+                break
+        transfer.time = head
         transfer.order = engine.next_order()
-        event = engine.env.timeout(transfer.time - now, transfer)
+        event = engine.env.timeout(head - now, transfer)
         event.callbacks.append(self._go_on)
-        return end
+        return left
 
     def _go_on(self, event: simpy.Event) -> None:
         transfer = event.value
         assert isinstance(transfer, Transfer)
         if transfer.hop < len(self.route.hops):
-            self._take(self.route.hops[transfer.hop], transfer, 0)
+            self._take(transfer, 0)
         else:
             self.flight.popleft()
             self._arrive(transfer)

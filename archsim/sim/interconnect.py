@@ -70,6 +70,20 @@ class Interconnect:
         self.wire_ps = chip.components["wire"].actions["transfer"].latency_ps
         self.router_ps = chip.components["router"].actions["hop"].latency_ps if self.kind == "mesh" else 0
         self._links: dict[tuple[object, ...], Station] = {}
+        self._before: dict[Station, set[Station | None]] = {}  # what any route takes just before a link
+
+    def follows(self, route: Route) -> tuple[bool, ...]:
+        """Return, for each hop of a route, whether whoever takes it has just taken the hop before it.
+
+        Its transfers then come in the order, and as far apart, as they took that one, so both can be booked at once.
+        Meaningful when all routes are known.
+        """
+        return tuple(
+            i > 0
+            and len(hop.links) == len(route.hops[i - 1].links) == 1
+            and self._before[hop.links[0]] == {route.hops[i - 1].links[0]}
+            for i, hop in enumerate(route.hops)
+        )
 
     def route(self, source: int, targets: Sequence[int]) -> Route:
         """Return the route from a tile (or `PORT`) to tiles (or `PORT`) that all hear the same transfer."""
@@ -84,6 +98,11 @@ class Interconnect:
         return self._links[key]
 
     def _build(self, hops: Sequence[Hop], pitches: float, routers: int, exit_ps: int) -> Route:
+        before: Sequence[Station | None] = (None,)
+        for hop in hops:
+            for link in hop.links:
+                self._before.setdefault(link, set()).update(before)
+            before = hop.links
         return Route(tuple(hops), exit_ps, self.width, self.cycle_ps, pitches, routers)
 
     def _bus(self, source: int, targets: Sequence[int]) -> Route:

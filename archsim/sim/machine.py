@@ -62,6 +62,8 @@ class Machine:
             layer_by_layer=schedule == "layer_by_layer",
             one_pass_at_a_time=self.one_pass_at_a_time,
         )
+        for edge in self.wiring.edges:
+            edge.follows = self.net.follows(edge.route)
         self.feeders = self.wiring.feeders
         for run in self.stages:
             run.random = random_source(self.engine, here, run, self.shared)
