@@ -1,4 +1,4 @@
-"""The command line: `archsim run`, `check`, `show`, `trace`, `map`, `train`, `schema`, `list`.
+"""The command line: `archsim run`, `check`, `show`, `trace`, `map`, `verify`, `train`, `schema`, `list`.
 
 Importing it loads none of the heavy packages; each command imports what it needs when it is called.
 """

@@ -139,6 +139,21 @@ def trace(
 
 
 @app.command()
+def verify(
+    workload: WorkloadFile,
+    arch: Annotated[Path | None, typer.Option(metavar="ARCH.yaml", help="This chip instead of ideal hardware.")] = None,
+    images: Annotated[int | None, typer.Option(help="Test images; the workload's number by default.")] = None,
+    passes: Annotated[int | None, typer.Option(help="Passes of each image; the workload's number by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the random bits.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Run a network in torch under the very masks that the hardware draws, and compare every score."""
+    from archsim.cli import verifying
+
+    verifying.verify(workload, arch, images, passes, seed, as_json=as_json)
+
+
+@app.command()
 def train(
     workload: WorkloadFile,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the workload's.")] = None,

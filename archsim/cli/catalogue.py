@@ -15,7 +15,7 @@ from archsim.cli.console import print_all, print_json
 from archsim.config import json_schema, read_yaml
 from archsim.hardware.arch import ArchConfig
 from archsim.hardware.entry import Entry, Formula
-from archsim.hardware.library import SECTIONS, _File
+from archsim.hardware.library import SECTIONS, LibraryFile
 from archsim.report.layout import Cell, heading, table
 from archsim.workload.spec import WorkloadConfig
 
@@ -43,7 +43,7 @@ def _workload_schema() -> dict[str, Any]:
 
 def _library_schema() -> dict[str, Any]:
     """Return the schema of a library: its head, and sections that are trees of entries of any depth."""
-    schema = json_schema(_File)
+    schema = json_schema(LibraryFile)
     group = {"type": "object", "additionalProperties": {"$ref": "#/$defs/Node"}}
     leaves = {"Entry": Entry.model_json_schema(), "Formula": Formula.model_json_schema()}
     schema.setdefault("$defs", {}).update(leaves)

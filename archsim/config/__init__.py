@@ -20,7 +20,7 @@ from archsim.config.model import (
     Voltage,
 )
 from archsim.config.validation import content_hash, dump, json_schema, load, validate
-from archsim.config.yaml_file import merge, override, read_yaml
+from archsim.config.yaml_file import merge, origin, override, read_yaml
 
 __all__ = [
     "Area",
@@ -45,6 +45,7 @@ __all__ = [
     "json_schema",
     "load",
     "merge",
+    "origin",
     "override",
     "read_yaml",
     "validate",

@@ -46,6 +46,21 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     return _read(Path(path), ())
 
 
+def origin(path: Path | str, key: str) -> Path:
+    """Return the file that states a top-level key, among a readable file and its bases: names in it are relative to it.
+
+    The file itself where none of them does.
+    """
+    place = Path(path)
+    while True:
+        data = load_text(_text_of(place), str(place))
+        if key in data:
+            return place
+        if "base" not in data:
+            return Path(path)
+        place = place.parent / data["base"]
+
+
 def override(data: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
     """Return a copy with `"path.to.key=value"` settings applied; values are read as YAML, list items by their number.
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from archsim.config import Document, Frequency, Model, Temperature, Voltage, load
+from archsim.config import Document, Frequency, Model, Temperature, Voltage, load, origin
 from archsim.hardware.parts.array import ColumnMux, Crossbar, Decoder, ParityTree, RowDriver
 from archsim.hardware.parts.buffer import Buffer, OffChipMemory
 from archsim.hardware.parts.converter import Adc, SenseAmplifier
@@ -134,5 +134,5 @@ def load_arch(path: Path | str, overrides: Iterable[str] = ()) -> ArchConfig:
         ConfigError: every problem of the file, each with its place.
     """
     arch = load(ArchConfig, path, overrides)
-    arch._folder = Path(path).parent
+    arch._folder = origin(path, "library").parent
     return arch

@@ -30,7 +30,7 @@ M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
 
-class _File(Document):
+class LibraryFile(Document):
     """The file as it is written; the sections of entries are read apart."""
 
     SCHEMA: ClassVar[str] = "archsim/components@1"
@@ -115,7 +115,7 @@ def load_library(path: Path | str) -> Library:
     where = str(path)
     trees = {section: data.pop(section) for section in SECTIONS if section in data}
     problems: list[str] = []
-    file = _collect(problems, _File, data, where)
+    file = _collect(problems, LibraryFile, data, where)
     entries: dict[str, Entry] = {}
     formulas: dict[str, Formula] = {}
     for section, tree in trees.items():
@@ -165,7 +165,7 @@ def _collect(problems: list[str], model_type: type[M], data: Any, where: str) ->
         return None
 
 
-def _unknown_sources(file: _File, entries: Mapping[str, Entry], where: str) -> Iterator[str]:
+def _unknown_sources(file: LibraryFile, entries: Mapping[str, Entry], where: str) -> Iterator[str]:
     cited: dict[str, tuple[str, ...]] = {place: entry.source for place, entry in entries.items()}
     cited |= {f"corners.{name}": corner.source for name, corner in file.corners.items()}
     cited |= {f"published_macros.{name}": macro.source for name, macro in file.published_macros.items()}

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archsim.config import Document, Model, json_schema, load
+from archsim.config import Document, Model, json_schema, load, origin
 from archsim.errors import ConfigError, DataError
 from archsim.workload.data import DATASETS, ImageSet, load_dataset
 
@@ -89,8 +89,8 @@ class Workload:
 
     @property
     def checkpoint_path(self) -> Path:
-        """Where the trained weights are."""
-        return self.path.parent / self.config.checkpoint
+        """Where the trained weights are, relative to the file that names them."""
+        return origin(self.path, "checkpoint").parent / self.config.checkpoint
 
     @property
     def input_shape(self) -> tuple[int, ...]:

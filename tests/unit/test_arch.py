@@ -124,3 +124,10 @@ def test_json_schema_is_fresh():
     """Rewrite it with: python -m archsim.hardware.schema arch_configs/schema/arch.schema.json."""
     kept = json.loads((CONFIGS / "schema" / "arch.schema.json").read_text())
     assert kept == json_schema(ArchConfig)
+
+
+def test_names_in_a_base_are_relative_to_the_base(tmp_path):
+    """A chip of one's own, in one's own folder, finds the component library of the chip it is based on."""
+    (tmp_path / "mine.yaml").write_text(f"schema: archsim/arch@1\nbase: {CONFIGS / 'spatial_spindrop_stt.yaml'}\n")
+    arch = load_arch(tmp_path / "mine.yaml")
+    assert arch.library_path.resolve() == (CONFIGS / "components_28nm.yaml").resolve()

@@ -215,3 +215,19 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_behind(trace, tmp_path):
     assert stdout == ""
     assert stderr.splitlines() == ["interrupted"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_compares_every_answer_with_torch():
+    done = call("verify", ROOT / "workloads/lenet5_digits.yaml", "--images", 20, "--passes", 3, "--json")
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert (found["answers"], found["identical"], found["same_class"]) == (60, 60, 60)
+    coarse = ROOT / "arch_configs/spatial_spindrop_sot.yaml"
+    done = call("verify", ROOT / "workloads/lenet5_digits.yaml", "--images", 20, "--passes", 3, "--arch", coarse)
+    assert done.exit_code == 0
+    assert "60 answers" in done.stdout
+    assert "bit for bit  60" not in done.stdout
+
+
+def test_verify_refuses_no_images():
+    assert call("verify", ROOT / "workloads/lenet5_digits.yaml", "--images", 0).exit_code == 2
