@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from archsim.config import content_hash, dump
+from archsim.config import content_hash, dump, validate
 from archsim.errors import ConfigError, DataError
 from archsim.functional import FunctionalRun, LayerEncoding, compute
 from archsim.functional.encoding import Converter
@@ -33,7 +33,7 @@ from archsim.sim.run import simulate
 from archsim.sim.station import Recorder
 from archsim.workload.cache import trace_of
 from archsim.workload.data import ImageSet, load_dataset
-from archsim.workload.spec import Workload, load_workload
+from archsim.workload.spec import DatasetChoice, Workload, load_workload
 from archsim.workload.trace import Trace
 from archsim.workload.tracefile import load_trace
 
@@ -182,8 +182,9 @@ def _images(source: Workload | Trace, count: int, *, exact: bool) -> ImageSet:
         raise DataError(
             f"trace '{source.name}' does not say which data set it is for; run its workload file, or costs alone"
         )
-    centred = made_for["preprocessing"] == "centred"
-    return load_dataset(made_for["name"], made_for["split"], count=count, centred=centred, exact=exact)
+    choice = validate(DatasetChoice, made_for, f"trace '{source.name}': dataset")
+    centred = choice.preprocessing == "centred"
+    return load_dataset(choice.name, choice.split, count=count, centred=centred, exact=exact)
 
 
 def _config(

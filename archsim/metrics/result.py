@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping as Table
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from archsim.metrics.critical import Step
@@ -16,12 +16,13 @@ from archsim.metrics.memory import Memory
 from archsim.metrics.plausibility import Check
 from archsim.metrics.quality import Quality
 from archsim.sim.log import RunLog, StationTotal
+from archsim.units import show
 
 PICO = 1e-12
 OFF_CHIP = "memory"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Cost and quality of one network on one chip.
 
@@ -44,7 +45,14 @@ class Result:
     critical_path: tuple[Step, ...]
     quality: Quality | None
     warnings: tuple[str, ...]
-    config: Table[str, Any] = field(repr=False)
+    config: Table[str, Any]
+
+    def __repr__(self) -> str:
+        accuracy = f", accuracy {self.quality.accuracy.value:.4f}" if self.quality else ""
+        return (
+            f"<Result: {self.workload} on {self.arch}, {self.log.images} images x {self.log.passes} passes:"
+            f" {show(self.latency_s_per_image, 's')} and {show(self.energy_j_per_image.value, 'J')} an image{accuracy}>"
+        )
 
     @property
     def latency_s_per_image(self) -> float:

@@ -114,3 +114,9 @@ def test_all_images_are_taken_by_default_and_more_are_refused() -> None:
     assert by_default.log.images == 360
     with pytest.raises(DataError, match="360 test images, 361 were asked for"):
         evaluate(ARCH, WORKLOAD, images=361, passes=1)
+
+
+def test_a_result_shows_itself_in_a_line(result: Result) -> None:
+    assert repr(result).startswith("<Result: lenet5_digits on spatial_spindrop_stt, 60 images x 5 passes: ")
+    assert f"accuracy {result.quality.accuracy.value:.4f}" in repr(result)  # type: ignore[union-attr]
+    assert "us and " in repr(result)
