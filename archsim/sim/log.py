@@ -53,9 +53,10 @@ class BufferPeak:
 class RunLog:
     """A simulated run of `images` x `passes`. Times are integer picoseconds.
 
-    `latency_ps`: of the first image, from load to result. `first_pass_ps`: its first pass, the fill.
-    `pass_interval_ps`, `image_interval_ps`: between passes, and between images, in the long run; exact fractions are
-    rounded to the nearest picosecond. `simulated` and `skipped`: passes run event by event, and exactly repeated.
+    `total_ps`: until all is at rest. `latency_ps`: of the first image, from load to result. `first_pass_ps`: its first
+    pass, the fill. `pass_interval_ps`, `image_interval_ps`: between passes, and between images, in the long run; exact
+    fractions are rounded to the nearest picosecond. `simulated_passes` are run event by event, `skipped_passes`
+    exactly repeated.
     """
 
     images: int

@@ -74,7 +74,9 @@ class Machine:
         self.shortcut = Shortcut(self) if shortcut else None
 
     def run(self) -> int:
-        """Run to the end and return the time of it in picoseconds, skipped periods included.
+        """Run until all is at rest and return the time of it in picoseconds, skipped periods included.
+
+        That may be later than the last result: positions that no later layer looks at are computed all the same.
 
         Raises `SimulationError` if everything waits for everything, saying who waits for what.
         """
@@ -97,6 +99,7 @@ class Machine:
             if env.peek() < inf:  # simpy says so when nothing is left to happen; all else is a fault of the program
                 raise
             raise SimulationError(self._deadlock()) from error
+        env.run()
         return self.now
 
     @property

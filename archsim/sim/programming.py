@@ -88,7 +88,7 @@ def in_turn(logs: Sequence[RunLog], images: int, maps: BufferPeak) -> RunLog:
         logs[-1],
         images=images,
         total_ps=one * images,
-        latency_ps=one,
+        latency_ps=one - logs[-1].total_ps + logs[-1].latency_ps,
         first_pass_ps=one - logs[-1].total_ps + logs[-1].first_pass_ps,
         image_interval_ps=one,
         programming_ps=sum(log.programming_ps for log in logs) * images,
