@@ -72,7 +72,9 @@ class EdgeRun:
         """Send pixels; return when the last has left. `credit` grows by one when they have arrived."""
         engine, route = self.engine, self.route
         self.reserved += pixels
-        self.peak = max(self.peak, self.held)
+        held = self.reserved - self.freed.value
+        if held > self.peak:
+            self.peak = held
         self._record()
         bits = pixels * self.bits
         transfer = Transfer(pixels, route.serial_ps(bits), credit)

@@ -54,12 +54,12 @@ class Shortcut:
         """Look at the state after a pass within an image; take out passes of this image if it has been seen."""
         machine = self.machine
         sink = machine.sink
-        if any(f.image != sink.image for f in machine.feeders) or len(self._passes) >= PATIENCE:
+        left = machine.work.turns(sink.image) - 1 - max(f.turn for f in machine.feeders)
+        if left < 1 or any(f.image != sink.image for f in machine.feeders) or len(self._passes) >= PATIENCE:
             return
         seen = self._seen(self._passes, self._state())
         if seen is None:
             return
-        left = machine.work.turns(sink.image) - 1 - max(f.turn for f in machine.feeders)
         period = sink.cursor.turn - seen.turns
         times = min(left, self._spare_turns()) // period
         if times > 0:

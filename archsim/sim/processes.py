@@ -108,7 +108,8 @@ def multiply(run: StageRun) -> Process:
                 random.release(mask_base + chunk.mask_frees)
             ready.append(int(env.now) + run.fill_ps)
             produced += 1
-            run.most = max(run.most, produced - done.value)
+            if produced - done.value > run.most:
+                run.most = produced - done.value
             results.advance(1)
         cursor.turn += 1
 

@@ -92,7 +92,7 @@ def rounds_of(mapping: Mapping, passes: int) -> list[Round]:
     storage = "global_buffer"
     peak = passes * peak_bits(mapping)
     capacity = mapping.chip.arch.global_buffer.capacity - image_bits(mapping)
-    if peak > capacity:
+    if peak > max(capacity, 0):
         if mapping.chip.arch.memory is None:
             raise MappingError(
                 f"between two rounds of programming, the maps of {passes} passes take {peak} bits, beside the image the"

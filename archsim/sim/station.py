@@ -96,11 +96,12 @@ class Engine:
 class Station:
     """A part of the chip that can be contended for. First come, first served."""
 
-    __slots__ = ("counts", "engine", "env", "free_at", "group", "index", "name", "row")
+    __slots__ = ("counts", "engine", "env", "free_at", "group", "index", "name", "recorder", "row")
 
     def __init__(self, engine: Engine, name: str, group: str) -> None:
         self.engine = engine
         self.env = engine.env
+        self.recorder = engine.recorder
         self.name = name
         self.group = group
         self.free_at = 0
@@ -125,8 +126,8 @@ class Station:
             count = self.counts[op.index]
             count[0] += 1
             count[1] += units
-        if self.engine.recorder is not None:
-            self.engine.recorder.use(self, op, start, end)
+        if self.recorder is not None:
+            self.recorder.use(self, op, start, end)
         return end
 
     def use(self, cursor: Cursor, op: Operation, units: int, duration: int, earliest: int = 0) -> simpy.Event:
