@@ -62,9 +62,9 @@ class Machine:
             layer_by_layer=schedule == "layer_by_layer",
             one_pass_at_a_time=self.one_pass_at_a_time,
         )
-        for edge in self.wiring.edges:
+        self.edges, self.feeders = self.wiring.edges, self.wiring.feeders
+        for edge in self.edges:
             edge.follows = self.net.follows(edge.route)
-        self.feeders = self.wiring.feeders
         for run in self.stages:
             run.random = random_source(self.engine, here, run, self.shared)
         self.sink = build_sink(self.engine, here, self.stages, self.wiring.stores, self.wiring.scores)

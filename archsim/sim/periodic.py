@@ -12,13 +12,10 @@ count relative to the passes done, what is in flight, and in which order events 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from archsim.sim.ledger import Ledger
 from archsim.sim.processes import DONE
-
-if TYPE_CHECKING:
-    from archsim.sim.machine import Machine
+from archsim.sim.runtime import Running
 
 PATIENCE = 256  # ends of passes or images that are compared before the shortcut gives up
 State = tuple[object, ...]
@@ -41,7 +38,7 @@ class Visit:
 class Shortcut:
     """Watches the ends of passes and images of a machine and takes out whole periods."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Running) -> None:
         self.machine = machine
         self.skipped_ps = 0
         self.skipped_turns = 0
@@ -147,7 +144,7 @@ class Shortcut:
             (level.value - (images if level in by_image else turns * level.per_pass), len(level.waiting))
             for level in engine.levels
         )
-        edges = tuple(e.state(now, turns) for e in machine.wiring.edges)
+        edges = tuple(e.state(now, turns) for e in machine.edges)
         ready = tuple(tuple(max(t - now, 0) for t in r.ready) for r in machine.stages)
         left = tuple((max(f.before - now, 0), max(f.left - now, 0)) for f in machine.feeders)
         return processes, stations, levels, edges, ready, left, self._order()
@@ -158,6 +155,6 @@ class Shortcut:
         now = engine.now
         pending = [(c.until, c.order, i) for i, c in enumerate(engine.cursors) if c.step != DONE and c.until >= now]
         base = len(engine.cursors)
-        for i, edge in enumerate(self.machine.wiring.edges):
+        for i, edge in enumerate(self.machine.edges):
             pending += [(t.time, t.order, base + i) for t in edge.flight]
         return tuple(i for _, _, i in sorted(pending))

@@ -6,15 +6,11 @@ Each is a generator that yields what it waits for; before every wait it notes wh
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING
 
 import simpy
 
-from archsim.sim.runtime import Chunk, Feeder, Inlet, Loader, RandomSource, Sink, StageRun, Store, Use
+from archsim.sim.runtime import Chunk, Feeder, Inlet, Loader, RandomSource, Running, Sink, StageRun, Store, Use
 from archsim.sim.station import Cursor, use_together
-
-if TYPE_CHECKING:
-    from archsim.sim.machine import Machine
 
 Process = Generator[simpy.Event, object, None]
 DONE = -1
@@ -24,7 +20,7 @@ def _serve(cursor: Cursor, use: Use) -> simpy.Event:
     return use.station.use(cursor, use.op, use.units, use.duration_ps)
 
 
-def load_images(machine: Machine, loader: Loader) -> Process:
+def load_images(machine: Running, loader: Loader) -> Process:
     """Bring images from off-chip memory into the global buffer, as long as there is room for another."""
     cursor, finished = loader.cursor, machine.sink.finished
     while cursor.turn < machine.work.images:
@@ -39,7 +35,7 @@ def load_images(machine: Machine, loader: Loader) -> Process:
     cursor.step = DONE
 
 
-def feed(machine: Machine, feeder: Feeder) -> Process:
+def feed(machine: Running, feeder: Feeder) -> Process:
     """Send the stored pixels of every image to a layer, once a pass."""
     cursor, edge, work = feeder.cursor, feeder.edge, machine.work
     store, op, loaded, passes = feeder.store, feeder.op, machine.loaded, machine.sink.passes
@@ -65,7 +61,7 @@ def feed(machine: Machine, feeder: Feeder) -> Process:
     cursor.step = DONE
 
 
-def draw(machine: Machine, source: RandomSource) -> Process:
+def draw(machine: Running, source: RandomSource) -> Process:
     """Draw the random bits of a layer, ahead of their use as far as they can be stored."""
     cursor, work, drawn, used = source.cursor, machine.work, source.drawn, source.used
     while cursor.turn < work.total_turns:
@@ -183,7 +179,7 @@ def keep(store: Store) -> Process:
         store.passes.advance(1)
 
 
-def average(machine: Machine, sink: Sink) -> Process:
+def average(machine: Running, sink: Sink) -> Process:
     """Average the passes of an image, and say when an image is done."""
     cursor, work = sink.cursor, machine.work
     while sink.image < work.images:

@@ -85,7 +85,7 @@ def run_log(machine: Machine, schedule: str, grain: str) -> RunLog:
     images = machine.work.images + (shortcut.skipped_images if shortcut else 0)
     passes = machine.work.passes
     first, last = machine.pass_times
-    edges = [BufferPeak(e.name, e.peak * e.bits, e.capacity * e.bits) for e in machine.wiring.edges]
+    edges = [BufferPeak(e.name, e.peak * e.bits, e.capacity * e.bits) for e in machine.edges]
     return RunLog(
         images=images,
         passes=passes,

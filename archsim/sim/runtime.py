@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+import simpy
 
 from archsim.mapping.plan import Placed
 from archsim.sim.edge import EdgeRun
 from archsim.sim.ledger import Operation
-from archsim.sim.station import Cursor, Level, Station
+from archsim.sim.station import Cursor, Engine, Level, Station
 
 
 class Use(NamedTuple):
@@ -176,3 +178,28 @@ class Work:
     def total_turns(self) -> int:
         """Passes over all images that are simulated."""
         return self.images * self.passes - sum(self.cut.values())
+
+
+class Running(Protocol):
+    """What processes, and the periodic shortcut, may know of the machine they run on."""
+
+    engine: Engine
+    work: Work
+    stages: list[StageRun]
+    edges: list[EdgeRun]
+    feeders: list[Feeder]
+    loader: Loader | None
+    loaded: Level
+    sink: Sink
+    one_pass_at_a_time: bool
+    finished: simpy.Event
+
+    @property
+    def now(self) -> int:
+        """The time, with the periods that were skipped."""
+
+    def pass_done(self) -> None:
+        """Hear of the end of a pass."""
+
+    def image_done(self) -> None:
+        """Hear of the end of an image."""
