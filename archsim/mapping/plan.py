@@ -131,6 +131,18 @@ def map_trace(trace: Trace, chip: Chip) -> Mapping:
     )
 
 
+def random_modules(placed: Placed, chip: Chip) -> int:
+    """Return how many random-bit modules draw for a layer; those of a tile or of the chip serve other layers too.
+
+    In crossbars: those of one replica; column tiles hear the bits of the first one.
+    """
+    kind = chip.arch.stochastic
+    assert kind is not None
+    if kind.scope == "crossbar":
+        return kind.count * len(placed.tiling.row_tiles) * placed.tiling.blocks
+    return kind.count
+
+
 def _check_modules(trace: Trace, arch: ArchConfig) -> None:
     node = next(trace.stochastic_nodes(), None)
     if arch.stochastic is None and node is not None:

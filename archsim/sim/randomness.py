@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 
 from archsim.mapping.activity import bits_per_pass
-from archsim.mapping.plan import Placed
+from archsim.mapping.plan import Placed, random_modules
 from archsim.sim.chunks import room_needed
 from archsim.sim.rounds import Round
 from archsim.sim.runtime import Chunk, RandomSource, StageRun
@@ -29,7 +29,8 @@ def random_source(engine: Engine, here: Round, run: StageRun, shared: SharedStat
     assert isinstance(dropout.op, Dropout)
     storage = here.storage
     if placed.share.first == 0:
-        station, modules = _modules(engine, placed, arch.stochastic.scope, arch.stochastic.count, shared)
+        station = _station(engine, placed, arch.stochastic.scope, shared)
+        modules = random_modules(placed, here.mapping.chip)
         cut = placed.share.last < placed.tiling.column_tiles
         actions = [("stochastic", "draw", 1.0), (storage, "write", 1.0 if cut else 0.0)]
         one = here.mapping.chip.components["stochastic"].actions["draw"].latency_ps
@@ -62,18 +63,14 @@ def random_source(engine: Engine, here: Round, run: StageRun, shared: SharedStat
     )
 
 
-def _modules(engine: Engine, placed: Placed, scope: str, count: int, shared: SharedStation) -> tuple[Station, int]:
-    """Return the station that draws for a layer, and how many modules it has.
-
-    In crossbars: those of one replica; column tiles hear the bits of the first one.
-    """
+def _station(engine: Engine, placed: Placed, scope: str, shared: SharedStation) -> Station:
+    """Return the station that draws for a layer; modules of a tile or of the chip are contended for."""
     home = placed.tiles[0]
     if scope == "crossbar":
-        station = Station(engine, f"{placed.name} random bits", f"tile {home}")
-        return station, count * len(placed.tiling.row_tiles) * placed.tiling.blocks
+        return Station(engine, f"{placed.name} random bits", f"tile {home}")
     if scope == "tile":
-        return shared(f"random bits {home}", f"tile {home}"), count
-    return shared("random bits", "chip"), count
+        return shared(f"random bits {home}", f"tile {home}")
+    return shared("random bits", "chip")
 
 
 def _element_draws(chunks: Sequence[Chunk], per_pixel: int, room: int, ahead: int) -> list[tuple[int, int, int]]:
