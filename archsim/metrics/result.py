@@ -129,6 +129,7 @@ class Result:
                 "by_layer": {k: plain(v) for k, v in self.energy_by("layer").items()},
                 "by_action": {k: plain(v) for k, v in self.energy_by("action").items()},
             },
+            "energy_j_total": plain(total(self.energy)),
             "power_w": self.power_w,
             "area_m2": {
                 "value": sum(a.value for a in self.area_m2.values()),
