@@ -79,11 +79,16 @@ def _averaging(engine: Engine, chip: Chip, trace: Trace) -> tuple[Use, Use]:
     """Return softmax and sum of a pass, and the mean and entropy of an image: one unit, class by class."""
     classes = prod(trace.output.shape)
     station = Station(engine, "averaging", "chip")
-    each_pass = [("softmax", "apply", 1.0), ("averager", "accumulate", 1.0)]
-    each_image = [("averager", "finish", 1.0)]
 
-    def use(name: str, actions: list[tuple[str, str, float]]) -> Use:
-        duration = classes * sum(action_ps(chip, f"{c}.{a}") for c, a, _ in actions)
-        return Use(station, engine.operation(name, OUTPUT, "class", actions), classes, duration)
+    def use(name: str, *actions: str, once: str = "") -> Use:
+        priced = [(*_split(a), 1.0) for a in actions] + ([(*_split(once), 1 / classes)] if once else [])
+        duration = classes * sum(action_ps(chip, a) for a in actions) + (action_ps(chip, once) if once else 0)
+        return Use(station, engine.operation(name, OUTPUT, "class", priced), classes, duration)
 
-    return use("average", each_pass), use("finish", each_image)
+    each_pass = use("average", "softmax.apply", "averager.accumulate", once="softmax.reciprocal")
+    return each_pass, use("finish", "averager.finish")
+
+
+def _split(name: str) -> tuple[str, str]:
+    component, action = name.split(".")
+    return component, action

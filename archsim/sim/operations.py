@@ -37,7 +37,6 @@ APPLY = {
     Affine: "affine",
     Activation: "activation",
     Quantize: "quantizer",
-    Softmax: "softmax",
 }
 
 
@@ -106,6 +105,8 @@ def node_actions(node: Node) -> dict[str, float]:
         return {"pool.add": pairs, "affine.apply": elements}
     if isinstance(node.op, Add):
         return {"adder.add": elements * (len(node.inputs) - 1)}
+    if isinstance(node.op, Softmax):
+        return {"softmax.apply": elements, "softmax.reciprocal": 1}
     return {f"{APPLY[type(node.op)]}.apply": elements}
 
 

@@ -26,7 +26,7 @@ ACTIONS = {
     "accumulator": {"add"}, "input_buffer": {"read", "write"}, "output_buffer": {"read", "write"},
     "global_buffer": {"read", "write"}, "wire": {"transfer"}, "router": {"hop"}, "stochastic": {"draw"},
     "threshold": {"apply"}, "affine": {"apply"}, "activation": {"apply"}, "quantizer": {"apply"}, "adder": {"add"},
-    "pool": {"compare", "add"}, "softmax": {"apply"}, "averager": {"accumulate", "finish"},
+    "pool": {"compare", "add"}, "softmax": {"apply", "reciprocal"}, "averager": {"accumulate", "finish"},
     "memory": {"read", "write"}, "controller": set(),
 }  # fmt: skip
 OPTIONAL = {"sample_hold", "router", "stochastic", "memory"}

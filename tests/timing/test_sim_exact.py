@@ -50,6 +50,11 @@ def test_latency_of_one_layer(schedule, grain):
     assert log.first_pass_ps == ONE - 4 * 2000
 
 
+def test_a_pass_takes_one_reciprocal():
+    slow = "digital.softmax.costs.reciprocal.latency=7 ns"
+    assert run(one_layer(), slow).latency_ps == ONE + 7000
+
+
 def test_events_of_one_layer():
     recorder = Recorder()
     log = run(one_layer(), recorder=recorder)

@@ -147,6 +147,13 @@ class PoolCosts(Costs):
     add: ActionCosts = _ACTION
 
 
+class SoftmaxCosts(Costs):
+    """Costs of the softmax unit, for a class and for all of them."""
+
+    apply: ActionCosts = _ACTION
+    reciprocal: ActionCosts = _ACTION
+
+
 class AveragerCosts(Costs):
     """Costs of the Monte-Carlo averager."""
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from archsim.config import Model
 from archsim.hardware.component import Component, Figure
 from archsim.hardware.figures import constant, spread_like
-from archsim.hardware.parts.costs import AddCosts, ApplyCosts, AveragerCosts, Costs, PoolCosts
+from archsim.hardware.parts.costs import AddCosts, ApplyCosts, AveragerCosts, Costs, PoolCosts, SoftmaxCosts
 from archsim.hardware.parts.site import Action, Part, Site, build
 
 Terms = tuple[str, ...]
@@ -57,13 +57,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             ("maxpool_4x8b.area", "accumulate_16b.area"),
             {"compare": (("comparator_16b.energy",), ("adder_16b.latency",)), "add": ACCUMULATE},
         ),
-        "softmax": Recipe(  # a division for each class: an upper bound, one reciprocal could serve all
+        "softmax": Recipe(  # for each class exp, sum and product; the reciprocal of the sum once for all of them
             ("exp_lut.area", *ADDER16_AREA, *MULTIPLIER16_AREA),
             {
                 "apply": (
-                    ("exp_lut.energy", "adder_16b.energy", "reciprocal.energy", "multiplier_8b.energy"),
-                    ("exp_lut.latency", "adder_16b.latency", "reciprocal.latency", "multiplier_8b.latency"),
-                )
+                    ("exp_lut.energy", "adder_16b.energy", "multiplier_8b.energy"),
+                    ("exp_lut.latency", "adder_16b.latency", "multiplier_8b.latency"),
+                ),
+                "reciprocal": (("reciprocal.energy",), ("reciprocal.latency",)),
             },
         ),
         "averager": Recipe(  # finish: divide by T, then p log p for the predictive entropy
@@ -116,6 +117,12 @@ class Pooling(Model):
     costs: PoolCosts = PoolCosts()
 
 
+class Softmax(Model):
+    """The softmax unit, which has costs alone."""
+
+    costs: SoftmaxCosts = SoftmaxCosts()
+
+
 class Averaging(Model):
     """The Monte-Carlo averager, which has costs alone."""
 
@@ -135,7 +142,7 @@ class Digital(Model):
     quantizer: Applied = Applied()
     adder: Added = Added()
     pool: Pooling = Pooling()
-    softmax: Applied = Applied()
+    softmax: Softmax = Softmax()
     averager: Averaging = Averaging()
 
     def parts(self, site: Site) -> Iterator[Part]:
