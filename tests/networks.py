@@ -145,7 +145,8 @@ ROUND_NUMBERS = (
     "stochastic={kind: sot_mtj, scope: crossbar, count: 4, ahead: 1, costs: {draw: {latency: 7 ns}}}",
     (
         "digital={lanes: 16, threshold: {costs: {apply: {latency: 2 ns}}}, affine: {costs: {apply: {latency: 4 ns}}}, "
-        "quantizer: {costs: {apply: {latency: 2 ns}}}, softmax: {costs: {apply: {latency: 2 ns}, reciprocal: {latency: 0 ns}}}, "
+        "quantizer: {costs: {apply: {latency: 2 ns}}}, "
+        "softmax: {costs: {apply: {latency: 2 ns}, reciprocal: {latency: 0 ns}}}, "
         "adder: {costs: {add: {latency: 2 ns}}}, "
         "pool: {costs: {compare: {latency: 2 ns}, add: {latency: 2 ns}}}, "
         "averager: {costs: {accumulate: {latency: 2 ns}, finish: {latency: 2 ns}}}}"
