@@ -5,6 +5,11 @@
 * against torch float32 doing the same: one matrix product per row group, the same converter, a sum;
 * against the *issue bound*: a loop of xor + popcount + add on full registers with nothing to load or store.
 
+A MAC is one row times one column; one xor + popcount + add of 32 lanes of 16 bits does 512. The packed time is that
+of a whole layer as the simulator runs it: padding, the kernel with its converter and sums, a new array for the result,
+and the counts of driven, dropped and padded rows. The bound has none of these: it is what the arithmetic alone allows.
+Torch starts from padded float32 maps and returns its sums; what it needs beyond that is not counted.
+
 Each figure is the best of interleaved repetitions, so that a busy machine disturbs both sides alike.
 """
 

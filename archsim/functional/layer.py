@@ -12,10 +12,10 @@ import numpy.typing as npt
 from archsim.errors import MappingError, TraceError
 from archsim.functional.activity import LayerActivity
 from archsim.functional.encoding import LOSSLESS, MAX_COUNT, Converter, LayerEncoding, weight_rows
-from archsim.functional.values import Grid, Reals, Signs, Value, Words, layout
+from archsim.functional.values import Grid, Reals, Signs, Value, Words, layout, pack
 from archsim.kernels import crossbar, packing
-from archsim.kernels.constants import words_for
-from archsim.kernels.lanes import LanePlan, pack_weights, plan_lanes
+from archsim.kernels.constants import LANE, PANEL_LANES, words_for
+from archsim.kernels.lanes import LanePlan, by_blocks, column_blocks, pack_weights, panels, plan_lanes
 from archsim.workload.trace import Conv, Linear, Node
 
 Ints = npt.NDArray[np.int64]
@@ -83,24 +83,32 @@ def window_of(node: Node, input_shape: tuple[int, ...]) -> Window:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A crossbar layer ready to run. `plans` and `weights`: for each part of a grouped convolution.
+    """A crossbar layer ready to run. `plans`, `weights`: for each part of a grouped convolution (and each cell).
 
-    `converter`: what reads the groups of the plans; exact where `encoding` reads exactly, whatever its range.
+    `adc`: step, lowest and highest code that can occur. `panels`, `blocks`: how groups and columns are cut for the
+    kernel. `bound`: no result is larger, before the weights of input bits.
     """
 
     node: Node
     encoding: LayerEncoding
-    converter: Converter
     window: Window
     plans: tuple[LanePlan, ...]
-    weights: tuple[Words, ...]
-    sections: Ints
+    weights: tuple[tuple[Words, ...], ...]
+    adc: tuple[int, int, int]
+    panels: Ints
+    blocks: Ints
     bound: int
 
     @property
     def cells(self) -> int:
         """Cells (complementary pairs) that hold one weight."""
-        return self.op.weights.bits // self.encoding.slices_per_cell
+        return len(self.weights[0])
+
+    @cached_property
+    def undropped(self) -> npt.NDArray[np.uint32]:
+        """The driven rows of an image where nothing is dropped: ones, and zeros for the padding."""
+        channels = self.op.weights.values.shape[1] * self.window.parts
+        return _spread(pack(np.ones((1, *self.window.size, channels), np.bool_)), self.window)
 
     @property
     def op(self) -> Linear | Conv:
@@ -115,41 +123,44 @@ def compile_layer(node: Node, encoding: LayerEncoding, input_shape: tuple[int, .
     assert isinstance(op, Linear | Conv)
     window = window_of(node, input_shape)
     peak = 2**encoding.slices_per_cell - 1
-    groups, converter = _merged(encoding, weight_rows(node), peak)
-    codes = np.array([_largest_code(len(g), converter, peak) for g in groups])
+    groups, converter = _merged(encoding, weight_rows(node), peak, int(np.prod(window.kernel)))
+    step, low, high = converter.lsb_log2, *_range(max(len(g) for g in groups), converter, peak)
+    codes = np.array([max(np.abs(_range(len(g), converter, peak))) for g in groups])
     values = op.weights.values.reshape(len(op.weights.values), -1)
-    columns = len(values) // window.parts
     inputs = op.weights.values.shape[1]
-    pixels = window.taps @ (window.size[1], 1) * words_for(layout(input_shape)[2])
-    plans = tuple(plan_lanes(groups, pixels, part * inputs) for part in range(window.parts))
-    weights = tuple(
-        pack_weights(values[i * columns : (i + 1) * columns], op.weights.bits, plan) for i, plan in enumerate(plans)
+    channels = inputs * window.parts
+    pixels = window.taps @ (window.size[1] + 2 * window.padding[1], 1) * (words_for(channels) - 1)
+    plans = tuple(plan_lanes(groups, pixels, channels, part * inputs) for part in range(window.parts))
+    packed = [pack_weights(v, op.weights.bits, p) for v, p in zip(np.split(values, window.parts), plans, strict=True)]
+    cells = range(0, op.weights.bits, encoding.slices_per_cell)
+    return Layer(
+        node=node,
+        encoding=encoding,
+        window=window,
+        plans=plans,
+        weights=tuple(tuple(by_blocks(part[i : i + encoding.slices_per_cell]) for i in cells) for part in packed),
+        adc=(step, low, high),
+        panels=panels(plans[0].group_lanes, high - low, MAX_COUNT),
+        blocks=column_blocks(packed[0].shape[2]),
+        bound=int(((codes << step + 1) + peak).sum()) * (2**op.weights.bits - 1) // peak,
     )
-    bound = int(((codes << converter.lsb_log2 + 1) + peak).sum()) * (2**op.weights.bits - 1) // peak
-    return Layer(node, encoding, converter, window, plans, weights, _sections(codes), bound)
 
 
-def _merged(encoding: LayerEncoding, rows: int, peak: int) -> tuple[tuple[Ints, ...], Converter]:
-    """Return groups and converter; if they read exactly, where groups are cut does not matter, and few are faster."""
+def _merged(encoding: LayerEncoding, rows: int, peak: int, positions: int) -> tuple[tuple[Ints, ...], Converter]:
+    """Return groups and converter; if they read exactly, any groups do, and few of whole words are the fastest."""
     if not encoding.converter.is_lossless(max(len(g) for g in encoding.groups), peak):
         return encoding.groups, encoding.converter
-    return tuple(np.array_split(np.arange(rows), -(-rows * peak // (MAX_COUNT // 2)))), LOSSLESS
+    largest = min(MAX_COUNT // 2 // peak, PANEL_LANES * LANE)
+    by_position = np.arange(rows).reshape(-1, positions).T.ravel()
+    return tuple(np.split(by_position, range(largest, rows, largest))), LOSSLESS
 
 
-def _largest_code(rows: int, converter: Converter, peak: int) -> int:
-    reach = (peak * ((rows + 1) // 2) >> converter.lsb_log2) + 1
-    return min(reach, max(converter.high, -converter.low))
-
-
-def _sections(codes: Ints) -> Ints:
-    """Cut groups into stretches whose codes add up to 16 bits."""
-    starts, total = [0], 0
-    for i, code in enumerate(codes):
-        if total + code > MAX_COUNT:
-            starts.append(i)
-            total = 0
-        total += int(code)
-    return np.array([*starts, len(codes)])
+def _range(rows: int, converter: Converter, peak: int) -> tuple[int, int]:
+    """Return the lowest and highest code that a group of up to so many rows can have."""
+    half = 2**converter.lsb_log2 >> 1
+    lowest = half - peak * (rows // 2) >> converter.lsb_log2
+    highest = half + peak * ((rows + 1) // 2) >> converter.lsb_log2
+    return max(converter.low, lowest), min(converter.high, highest)
 
 
 def run_layer(layer: Layer, value: Value) -> tuple[Reals, LayerActivity]:
@@ -162,9 +173,9 @@ def run_layer(layer: Layer, value: Value) -> tuple[Reals, LayerActivity]:
     bound = layer.bound * sum(abs(weight) for *_, weight in planes)
     if bound >= 2**31 - 1:
         raise MappingError(f"layer '{node.name}': its sums need more than 32 bits")
-    out = np.zeros((samples * window.out[0] * window.out[1], len(op.weights.values)),
+    out = np.empty((samples * window.out[0] * window.out[1], len(op.weights.values)),
                    np.int16 if bound < MAX_COUNT else np.int32)  # fmt: skip
-    driven = sum(_multiply(layer, bits, kept, weight, out) for bits, kept, weight in planes)
+    driven = sum(_multiply(layer, *plane, out, add=i > 0) for i, plane in enumerate(planes))
     activity = _activity(layer, value, samples, len(planes), driven)
     return _scaled(layer, value, out.reshape(samples, *window.out, -1)), activity
 
@@ -183,33 +194,41 @@ def _planes(value: Signs | Grid) -> Iterator[tuple[Words, Words | None, int]]:
         yield bits, bits, -(2**plane) if is_sign else 2**plane
 
 
-def _multiply(layer: Layer, bits: Words, kept: Words | None, weight: int, out: Reals) -> int:
-    """Add one input bit of every sample, for all parts and weight cells; return how many rows were driven."""
-    window, converter = layer.window, layer.converter
-    shape = (*bits.shape[1:], *window.out, *window.stride, *window.padding)
+def _multiply(layer: Layer, bits: Words, kept: Words | None, weight: int, out: Reals, add: bool) -> int:
+    """Compute one input bit of every sample, for all parts and weight cells; return how many rows were driven."""
+    window = layer.window
+    reach = window.taps[-1]
+    geometry = (*window.out, *window.stride, *window.padding, *reach.tolist())
+    x = _spread(bits, window)
+    mask = layer.undropped if kept is None else x if kept is bits else _spread(kept, window)
     columns = out.shape[1] // window.parts
     per_cell = layer.encoding.slices_per_cell
     driven = 0
     for part, (plan, weights) in enumerate(zip(layer.plans, layer.weights, strict=True)):
-        for cell in range(layer.cells):
+        for cell, cell_weights in enumerate(weights):
             counted = crossbar.multiply(
-                bits.reshape(-1),
-                (bits if kept is None else kept).reshape(-1),
+                x,
+                mask,
                 kept is not None,
-                len(bits),
-                shape,
-                window.taps,
-                (plan.blocks, plan.block_start, plan.pieces, plan.piece_start),
-                (plan.group_lanes, plan.group_rows),
-                layer.sections,
-                weights[cell * per_cell : (cell + 1) * per_cell],
-                (converter.lsb_log2, converter.low, converter.high),
-                weight << cell * per_cell,
+                geometry,
+                (plan.source, plan.pieces, plan.lane_pieces, plan.group_lanes, plan.group_rows, layer.panels),
+                (cell_weights, per_cell, *layer.adc, weight << cell * per_cell),
+                layer.blocks,
                 out,
                 (part * columns, columns),
+                add or cell > 0,
             )
         driven += int(counted.sum())
     return driven
+
+
+def _spread(words: Words, window: Window) -> npt.NDArray[np.uint32]:
+    """Return packed maps as the kernel reads them, padding included."""
+    images, height, width, per_pixel = words.shape
+    pad_y, pad_x = window.padding
+    out = np.empty((images, height + 2 * pad_y, width + 2 * pad_x, per_pixel - 1), np.uint32)
+    crossbar.spread(words, pad_y, pad_x, out)
+    return out
 
 
 def _scaled(layer: Layer, value: Signs | Grid, sums: Reals) -> Reals:

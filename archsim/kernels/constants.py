@@ -5,16 +5,25 @@ from __future__ import annotations
 LANE = 16
 """Bits of a lane, the word in which rows are packed."""
 
-BLOCK = 4
-"""Words that are copied at once where four neighbours go to neighbouring lanes."""
+WIDTHS = (128, 64, 32, 16)
+"""Columns that the innermost loop can take at once; the columns of a layer are cut into blocks of these widths."""
 
-ROW_BLOCK = 4
-"""Input vectors that share one load of the weights; 4 x 128 accumulators fill half of 32 AVX-512 registers."""
+CELLS, MOST_ROWS = 256, 8
+"""Input vectors that share one load of the weights: `CELLS` / width, but at most `MOST_ROWS`.
 
-TASK_ROWS = 64
-"""Input vectors that one task of the thread pool gathers and multiplies; its scratch memory fits the L1/L2 caches."""
+So the counts and sums, 32 in a vector of 512 bits, fill half of the 32 registers of AVX-512.
+"""
 
-COLUMN_BLOCK = 16
+TASK_ROWS = 128
+"""Input vectors that one task of the thread pool multiplies; a multiple of `MOST_ROWS`."""
+
+PANEL_LANES = 96
+"""Lanes that are worked off before the next columns; 128 columns of their weights, 24 KiB, fit a first-level cache."""
+
+CACHE_LINE = 64
+"""Bytes."""
+
+COLUMN_BLOCK = WIDTHS[-1]
 """Columns are padded to a multiple of this."""
 
 GAMMA = 0x9E3779B97F4A7C15
@@ -25,5 +34,5 @@ public-domain reference code by S. Vigna (RECALLED; a test checks the outputs ag
 
 
 def words_for(channels: int) -> int:
-    """Return the 16-bit words that hold the bits of one pixel, with the spare word that unaligned reads may touch."""
+    """Return the 16-bit words that hold the bits of one pixel, with the spare word at the end, which is zero."""
     return (channels + LANE - 1) // LANE + 1

@@ -1,95 +1,123 @@
-"""The crossbar kernel: gathers input lanes, multiplies by XNOR and popcount, converts group by group."""
+"""The crossbar kernel: multiplies packed inputs by XNOR and popcount, and converts group by group.
+
+Maps come with their padding around them and with every 16-bit word stored twice (`spread`), so that a lane is
+broadcast by a plain 32-bit load. Where each lane is just a word of the map, the innermost loop reads the map itself;
+else the lanes are gathered first. Either way, the loop sees an array of words and where its vectors begin.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit, prange
 
-from archsim.kernels.constants import ROW_BLOCK, TASK_ROWS
-from archsim.kernels.vector import copy_blocks, copy_pieces, count_ones, rebuild, tile
+from archsim.kernels.constants import CELLS, MOST_ROWS, TASK_ROWS, WIDTHS
+from archsim.kernels.vector import count_ones, gather, rebuild, tile
 
-_plain128, _plain64, _plain32, _plain16 = (tile(w, False) for w in (128, 64, 32, 16))
-_masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in (128, 64, 32, 16))
+_plain128, _plain64, _plain32, _plain16 = (tile(w, False) for w in WIDTHS)
+_masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in WIDTHS)
 
+TWICE = 0x00010001
 
-@njit(cache=True, error_model="numpy")
-def _next_inside(begin, taps, top, left, height, width):  # type: ignore[no-untyped-def]
-    """Return the next stretch of kernel positions, from `begin` on, that lie inside the map."""
-    while begin < len(taps) and not _is_inside(taps, begin, top, left, height, width):
-        begin += 1
-    end = begin
-    while end < len(taps) and _is_inside(taps, end, top, left, height, width):
-        end += 1
-    return begin, end
+BUILT_WITH = "9043716ccab325ef"
+"""Digest of `constants` and `vector`. Numba keeps compiled kernels until their own file changes; so must this."""
 
 
-@njit(cache=True, error_model="numpy")
-def _is_inside(taps, t, top, left, height, width):  # type: ignore[no-untyped-def]
-    i, j = top + taps[t, 0], left + taps[t, 1]
-    return 0 <= i < height and 0 <= j < width
+@njit(parallel=True, cache=True, error_model="numpy", nogil=True)
+def spread(words, pad_y, pad_x, out):  # type: ignore[no-untyped-def]
+    """Store each of `words` (images, height, width, words) twice, with zeros around the map.
 
-
-@njit(cache=True, error_model="numpy")
-def _gather(bits, kept, has_kept, shape, taps, plan, groups, first, count, all_ones, x, mask, driven, full):  # type: ignore[no-untyped-def]
-    """Fill the lanes `x` and `mask` of `count` input vectors, and how many rows of each group are `driven`.
-
-    `full`: for each block of `ROW_BLOCK` vectors, whether all rows of all of them are driven; then no mask is needed.
-    Returns the number of rows driven in all.
+    `out`: uint32 (images, height + 2 `pad_y`, width + 2 `pad_x`, words without the spare one).
     """
-    height, width, words, out_height, out_width, stride_y, stride_x, pad_y, pad_x = shape
-    group_lanes, group_rows = groups
-    lanes, positions = x.shape[1], len(taps)
-    block_table, block_start, piece_table, piece_start = plan
-    blocks_at, pieces_at = block_table.ctypes.data, piece_table.ctypes.data
-    has_pieces = len(piece_table) > 0
-    needs_mask = has_kept or pad_y > 0 or pad_x > 0
-    full[:] = not has_kept
-    image, place = divmod(first, out_height * out_width)
-    row, column = divmod(place, out_width)
-    total = 0
-    for r in range(count):
-        top, left = row * stride_y - pad_y, column * stride_x - pad_x
-        inside = top >= 0 and left >= 0 and top + taps[-1, 0] < height and left + taps[-1, 1] < width
-        pixel = 2 * (((image * height + top) * width + left) * words)
-        x_row, mask_row = x.ctypes.data + 4 * r * lanes, mask.ctypes.data + 4 * r * lanes
-        all_driven = inside and not has_kept
-        if has_pieces or not inside:
-            x[r] = np.uint32(0)
-        if needs_mask:
-            mask[r] = np.uint32(0xFFFFFFFF if all_driven else 0)
-        if not inside:
-            full[r // ROW_BLOCK] = False
-        begin = 0
-        while begin < positions:
-            end = positions
-            if not inside:
-                begin, end = _next_inside(begin, taps, top, left, height, width)
-            blocks = blocks_at + 8 * block_start[begin]
-            block_count = block_start[end] - block_start[begin]
-            pieces = pieces_at + 20 * piece_start[begin]
-            piece_count = piece_start[end] - piece_start[begin]
-            copy_blocks(bits.ctypes.data + pixel, x_row, blocks, block_count)
-            copy_pieces(bits.ctypes.data + pixel, x_row, pieces, piece_count)
-            if not all_driven:
-                allowed = kept.ctypes.data + pixel if has_kept else all_ones.ctypes.data
-                copy_blocks(allowed, mask_row, blocks, block_count)
-                copy_pieces(allowed, mask_row, pieces, piece_count)
-            begin = end
-        column += 1
-        if column == out_width:
-            column, row = 0, row + 1
-            if row == out_height:
-                row, image = 0, image + 1
-        for g in range(len(group_rows)):
-            n = group_rows[g]
-            if not all_driven:
-                n = count_ones(mask_row + 4 * group_lanes[g], group_lanes[g + 1] - group_lanes[g])
-            driven[r, g] = n
-            total += n
-    return total
+    images, height, width, _ = words.shape
+    for n in prange(images):
+        if pad_y > 0 or pad_x > 0:
+            out[n] = np.uint32(0)
+        for i in range(height):
+            for j in range(width):
+                for k in range(out.shape[3]):
+                    out[n, i + pad_y, j + pad_x, k] = np.uint32(words[n, i, j, k]) * np.uint32(TWICE)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
+def _places(map_shape, window):  # type: ignore[no-untyped-def]
+    """Return, for each output position, the first word it reads in its image, and whether it reads no padding."""
+    height, width, words = map_shape
+    out_height, out_width, stride_y, stride_x, pad_y, pad_x, reach_y, reach_x = window
+    begins = np.empty(out_height * out_width, np.int64)
+    inside = np.empty(out_height * out_width, np.bool_)
+    for row in range(out_height):
+        top = row * stride_y
+        inside_y = top >= pad_y and top + reach_y < height - pad_y
+        for column in range(out_width):
+            left = column * stride_x
+            begins[row * out_width + column] = (top * width + left) * words
+            inside[row * out_width + column] = inside_y and left >= pad_x and left + reach_x < width - pad_x
+    return begins, inside
+
+
+@njit(cache=True, error_model="numpy")
+def _rows(first, count, begins, image_words):  # type: ignore[no-untyped-def]
+    """Return the output position of vectors from number `first` on, and the first word that each reads.
+
+    The last of `count` is repeated to fill the blocks that the innermost loop takes at once; nobody reads the results.
+    """
+    size = (count + MOST_ROWS - 1) // MOST_ROWS * MOST_ROWS
+    positions, words = np.empty(size, np.int64), np.empty(size, np.int64)
+    image, position = divmod(first, len(begins))
+    for r in range(size):
+        positions[r] = position
+        words[r] = image * image_words + begins[position]
+        if r < count - 1:
+            position += 1
+            if position == len(begins):
+                image, position = image + 1, 0
+    return positions, words
+
+
+@njit(cache=True, error_model="numpy")
+def _gather(words, begins, pieces, lane_pieces):  # type: ignore[no-untyped-def]
+    """Return the lanes of each vector, one vector after the other, and where each begins."""
+    lanes = len(lane_pieces) - 1
+    out = np.empty(len(begins) * lanes, np.uint32)
+    for r in range(len(begins)):
+        gather(
+            words.ctypes.data + 4 * begins[r],
+            out.ctypes.data + 4 * r * lanes,
+            pieces.ctypes.data,
+            lane_pieces.ctypes.data,
+            lanes,
+        )
+    return out, np.arange(len(begins)) * lanes
+
+
+@njit(cache=True, error_model="numpy")
+def _driven(mask, begins, full, plan, cell):  # type: ignore[no-untyped-def]
+    """Count the driven rows of vectors by their masks; of those that are `full`, all rows are driven.
+
+    Returns, for each vector, where its count of each group starts, stored twice; how many groups of each panel have an
+    odd number of driven rows; and how many rows are driven in all.
+    """
+    source, _, _, group_lanes, group_rows, panels = plan
+    _, slices, step, low, _, _ = cell
+    peak = (1 << slices) - 1
+    base = ((1 << step) >> 1) - (low << step)
+    starts = np.empty((len(begins), len(group_rows)), np.uint32)
+    odd = np.zeros((len(begins), len(panels) - 1), np.int64)
+    driven = np.zeros(len(begins), np.int64)
+    for r in range(len(begins)):
+        row = mask.ctypes.data + 4 * begins[r]
+        for p in range(len(panels) - 1):
+            for g in range(panels[p], panels[p + 1]):
+                n = group_rows[g]
+                if not full[r]:
+                    n = count_ones(row, source.ctypes.data, group_lanes[g], group_lanes[g + 1])
+                starts[r, g] = np.uint32(peak * ((n + 1) >> 1) + base) * np.uint32(TWICE)
+                odd[r, p] += n & 1
+                driven[r] += n
+    return starts, odd, driven
+
+
+@njit(cache=True, error_model="numpy")
 def _tile(full, width, arguments):  # type: ignore[no-untyped-def]
     """Run the register-blocked tile of the right width; `full`: every row is driven, so the mask is not needed."""
     if full:
@@ -111,90 +139,110 @@ def _tile(full, width, arguments):  # type: ignore[no-untyped-def]
         _masked16(*arguments)
 
 
-@njit(cache=True, error_model="numpy")
-def _accumulate(x, mask, driven, full, count, group_lanes, first_group, last_group, weights, adc, sums):  # type: ignore[no-untyped-def]
-    """Add the converter's codes of groups `first_group` to `last_group` - 1 to `sums`, for `count` vectors."""
-    slices, lanes, padded = weights.shape
-    step, low, high = adc
-    top_slice = (slices - 1) * lanes * padded
-    column = 0
-    while column < padded:
-        left = padded - column
-        width = 128 if left >= 128 else 64 if left >= 64 else 32 if left >= 32 else 16
-        for g in range(first_group, last_group):
-            for r in range(0, count, ROW_BLOCK):
-                at = 4 * (r * lanes + group_lanes[g])
-                arguments = (
-                    x.ctypes.data + at,
-                    mask.ctypes.data + at,
-                    weights.ctypes.data + 2 * (top_slice + group_lanes[g] * padded + column),
-                    sums.ctypes.data + 2 * (r * padded + column),
-                    driven.ctypes.data + 2 * (r * driven.shape[1] + g),
-                    group_lanes[g + 1] - group_lanes[g],
-                    slices,
-                    lanes,
-                    padded,
-                    -lanes * padded,
-                    padded,
-                    driven.shape[1],
-                    step,
-                    low,
-                    high,
-                )
-                _tile(full[r // ROW_BLOCK], width, arguments)
-        column += width
-
-
-@njit(cache=True, error_model="numpy")
-def _rebuild(sums, row, target, out, first_column, columns, factor, offset):  # type: ignore[no-untyped-def]
-    """Add `factor` x codes + `offset` of one vector to its row of `out`."""
+@njit(cache=True, error_model="numpy", inline="always")
+def _rebuild(codes, row, target, out, first_column, columns, factor, offset, add):  # type: ignore[no-untyped-def]
+    """Write `factor` x codes + `offset` of one vector to its row of `out`."""
     whole = columns // 16 * 16
-    codes = sums.ctypes.data + 2 * row * sums.shape[1]
-    rebuild(codes, out, target * out.shape[1] + first_column, whole, factor, offset)
+    at = target * out.shape[1] + first_column
+    rebuild(codes.ctypes.data + 2 * row * codes.shape[1], out, at, whole, factor, offset, add)
     for n in range(whole, columns):
-        out[target, first_column + n] += np.int64(sums[row, n]) * factor + offset
+        value = np.int64(codes[row, n]) * factor + offset
+        out[target, first_column + n] = value + out[target, first_column + n] if add else value
+
+
+@njit(cache=True, error_model="numpy")
+def _count(vectors, plan, cell, panel, block, target):  # type: ignore[no-untyped-def]
+    """Do one panel of groups and one block of columns for all vectors of a task."""
+    words, word_rows, allowed, mask_rows, full, starts, state_rows, odd = vectors
+    source, _, _, group_lanes, _, panels = plan
+    weights, slices, step, low, high, gain = cell
+    column, width = block
+    out, first, count, first_column, columns, add = target
+    factor = gain << (step + 1)
+    lowest = factor * low * (panels[panel + 1] - panels[panel])
+    unpaired = gain * ((1 << slices) - 1)
+    inside = min(width, columns - column)
+    at_once = min(MOST_ROWS, CELLS // width)
+    sums = np.empty((at_once, width), np.int16)
+    for r in range(0, count, at_once):
+        arguments = (
+            words.ctypes.data,
+            word_rows.ctypes.data + 8 * r,
+            allowed.ctypes.data,
+            mask_rows.ctypes.data + 8 * r,
+            source.ctypes.data,
+            starts.ctypes.data,
+            state_rows.ctypes.data + 8 * r,
+            starts.shape[1],
+            group_lanes.ctypes.data,
+            panels[panel],
+            panels[panel + 1],
+            weights.ctypes.data + 2 * slices * len(source) * column,
+            slices,
+            len(source) * width,
+            step,
+            high - low,
+            sums.ctypes.data,
+        )
+        _tile(full[r : r + at_once].all(), width, arguments)
+        for k in range(min(at_once, count - r)):
+            offset = lowest - unpaired * odd[state_rows[r + k], panel]
+            _rebuild(sums, k, first + r + k, out, first_column + column, inside, factor, offset, add or panel > 0)
+
+
+@njit(cache=True, error_model="numpy")
+def _task(maps, has_kept, places, undropped, plan, cell, blocks, target):  # type: ignore[no-untyped-def]
+    """Do some vectors, all groups and columns. Returns how many rows are driven."""
+    x, mask, image_words, is_own_mask = maps
+    begins, inside = places
+    pieces, lane_pieces = plan[1:3]
+    _, first, count, _, _, _ = target
+    positions, rows = _rows(first, count, begins, image_words)
+    is_gathered = len(pieces) > 0
+    words, word_rows = _gather(x, rows, pieces, lane_pieces) if is_gathered else (x, rows)
+    if has_kept:
+        allowed, mask_rows = (words, word_rows) if is_own_mask else (mask, rows)
+        if is_gathered and not is_own_mask:
+            allowed, mask_rows = _gather(mask, rows, pieces, lane_pieces)
+        full = np.zeros(len(rows), np.bool_)
+        state_rows = np.arange(len(rows))
+        starts, odd, driven = _driven(allowed, mask_rows, full, plan, cell)
+    else:
+        allowed, mask_begins, starts, odd, driven = undropped
+        mask_rows, full, state_rows = mask_begins[positions], inside[positions], positions
+    vectors = words, word_rows, allowed, mask_rows, full, starts, state_rows, odd
+    for panel in range(len(plan[5]) - 1):
+        for b in range(len(blocks)):
+            _count(vectors, plan, cell, panel, (blocks[b, 0], blocks[b, 1]), target)
+    return driven[state_rows[:count]].sum()
 
 
 @njit(parallel=True, cache=True, error_model="numpy", nogil=True)
-def multiply(bits, kept, has_kept, images, shape, taps, plan, groups, sections, weights, adc, gain, out, columns):  # type: ignore[no-untyped-def]
-    """Add one binary matrix-vector product for every image and output position to `out`; see `kernels.reference`.
+def multiply(x, mask, has_kept, window, plan, cell, blocks, out, columns, add):  # type: ignore[no-untyped-def]
+    """Do one binary matrix-vector product for every image and output position; see `kernels.reference`.
 
-    `bits`, `kept`: flat uint16, packed pixels of all images (`kept` is read only if `has_kept`).
-    `shape`: (height, width, words, out height, out width, stride y, x, padding y, x). `taps`: (positions, 2), offsets
-    of the kernel positions. `plan`, `groups`: the tables of a `LanePlan`. `sections`: first group of each stretch of
-    groups whose codes cannot overflow 16 bits, and the number of groups.
-    `weights`: (slices in a cell, lowest first, lanes, padded columns). `adc`: (step, low, high).
-    `gain`: what the result counts (a power of two, negative for a sign bit). `out`: (images x positions, all columns),
-    int16 or int32. `columns`: (first column in `out`, number of columns).
+    `x`: the map of all images from `spread`. `mask`: likewise, the driven rows; one map of ones if not `has_kept`.
+    `window`: (out height, out width, stride y, x, padding y, x, last row and column of the kernel from its first).
+    `plan`: of a `LanePlan`, source, pieces, lane pieces, group lanes and group rows; and the `panels`.
+    `cell`: its weights `by_blocks`; how many slices of a weight it holds; step, lowest and highest code that can occur
+    of the converter; and what the result counts (a power of two, negative for a sign bit).
+    `blocks`: the `column_blocks`. `out`: (images x positions, all columns), int16 or int32.
+    `columns`: (first column in `out`, number of columns). `add`: add to what is in `out`.
     Returns the rows driven, per task: int64.
     """
-    slices, lanes, padded = weights.shape
-    group_lanes, group_rows = groups
-    total = images * shape[3] * shape[4]
-    tasks = (total + TASK_ROWS - 1) // TASK_ROWS
-    counted = np.zeros(tasks, np.int64)
-    window = (taps[-1, 0] * shape[1] + taps[-1, 1] + 1) * shape[2]
-    all_ones = np.full(window, 0xFFFF, np.uint16)
-    factor = gain << (adc[0] + 1)
-    peak = (1 << slices) - 1
-    for task in prange(tasks):
+    total = len(out)
+    counted = np.zeros((total + TASK_ROWS - 1) // TASK_ROWS, np.int64)
+    maps = x.reshape(-1), mask.reshape(-1), x[0].size, x.ctypes.data == mask.ctypes.data
+    places = _places(x.shape[1:], window)
+    # Unless rows are dropped, those that are driven depend on the position only: count them once.
+    begins, inside = (places[0][:0], places[1][:0]) if has_kept else places
+    allowed = maps[1]
+    if len(plan[1]) > 0:
+        allowed, begins = _gather(allowed, begins, plan[1], plan[2])
+    starts, odd, driven = _driven(allowed, begins, inside, plan, cell)
+    undropped = allowed, begins, starts, odd, driven
+    for task in prange(len(counted)):
         first = task * TASK_ROWS
-        count = min(TASK_ROWS, total - first)
-        x = np.empty((TASK_ROWS, lanes), np.uint32)
-        mask = np.empty((TASK_ROWS, lanes), np.uint32)
-        driven = np.zeros((TASK_ROWS, len(group_rows)), np.int16)
-        full = np.empty(TASK_ROWS // ROW_BLOCK, np.bool_)
-        sums = np.empty((TASK_ROWS, padded), np.int16)
-        counted[task] = _gather(
-            bits, kept, has_kept, shape, taps, plan, groups, first, count, all_ones, x, mask, driven, full
-        )
-        for s in range(len(sections) - 1):
-            sums[:] = 0
-            begin, end = sections[s], sections[s + 1]
-            _accumulate(x, mask, driven, full, count, group_lanes, begin, end, weights, adc, sums)
-            for r in range(count):
-                odd = np.int64(0)
-                for g in range(begin, end):
-                    odd += np.int64(driven[r, g]) & 1
-                _rebuild(sums, r, first + r, out, columns[0], columns[1], factor, -gain * peak * odd)
+        target = out, first, min(TASK_ROWS, total - first), columns[0], columns[1], add
+        counted[task] = _task(maps, has_kept, places, undropped, plan, cell, blocks, target)
     return counted

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archsim.kernels.constants import BLOCK, COLUMN_BLOCK, LANE
+from archsim.kernels.constants import CACHE_LINE, COLUMN_BLOCK, LANE, PANEL_LANES, WIDTHS
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint16]
@@ -26,18 +26,19 @@ class LanePlan:
 
     `rows`: (lanes, 16), the canonical row behind each bit, -1 for a bit that is always 0.
     `group_lanes`: (groups + 1,), the first lane of each group. `group_rows`: (groups,), how many rows it has.
-    `blocks`: (n, 2), four whole words each: source word (from the pixel of kernel position 0 on), lane.
-    `pieces`: (n, 5), parts of words: source word, bit in it, mask of valid bits, lane, bit in the lane.
-    Those of kernel position t are `blocks[block_start[t]:block_start[t + 1]]`, and so for the pieces.
+    `source`: (lanes,), the word that is the lane, counted from the pixel of kernel position 0 on. If some lane is not
+    just one word, the lanes must be *gathered* first, and then `source` counts from the first of them.
+    `pieces`: (n, 3), of which words the lanes are gathered: source word, by how many bits it is rotated right, mask of
+    the bits it gives to the lane. Those of lane i are `pieces[lane_pieces[i]:lane_pieces[i + 1]]`; there are none if
+    nothing must be gathered.
     """
 
     rows: Ints
     group_lanes: Ints
     group_rows: Ints
-    blocks: npt.NDArray[np.int32]
-    block_start: Ints
-    pieces: npt.NDArray[np.int32]
-    piece_start: Ints
+    source: Ints
+    pieces: Ints
+    lane_pieces: Ints
 
     @property
     def lanes(self) -> int:
@@ -59,17 +60,13 @@ class _Run:
     def span(self) -> int:
         return self.channels[-1] - self.start + 1
 
-    @property
-    def mask(self) -> int:
-        return sum(1 << (c - self.start) for c in self.channels)
 
-
-def plan_lanes(groups: Sequence[Ints], pixels: Ints, first_channel: int = 0) -> LanePlan:
+def plan_lanes(groups: Sequence[Ints], pixels: Ints, channels: int, first_channel: int = 0) -> LanePlan:
     """Compile row groups into lanes.
 
     `groups`: canonical rows (channel x kernel positions + kernel position) of each group. `pixels`: how many words
-    after that of kernel position 0 the pixel of each kernel position lies. `first_channel`: channel of the input that
-    row 0 reads (a grouped convolution reads its own slice).
+    after that of kernel position 0 the pixel of each kernel position lies. `channels`: of the input, all parts of a
+    grouped convolution together; `first_channel`: the one that row 0 reads.
     """
     positions = len(pixels)
     runs: list[_Run] = []
@@ -77,42 +74,29 @@ def plan_lanes(groups: Sequence[Ints], pixels: Ints, first_channel: int = 0) -> 
     for group in groups:
         runs += _runs(np.asarray(group), positions, group_lanes[-1])
         group_lanes.append(runs[-1].lane + 1)
-    rows = np.full((group_lanes[-1], LANE), -1, np.int64)
+    lanes = group_lanes[-1]
+    rows = np.full((lanes, LANE), -1, np.int64)
+    masks: dict[tuple[int, int, int, int], int] = {}
     for run in runs:
-        channels = np.array(run.channels)
-        rows[run.lane, run.bit + channels - run.start] = channels * positions + run.position
-    runs.sort(key=lambda run: (run.position, run.lane, run.bit))
-    blocks: list[tuple[int, int]] = []
-    pieces: list[tuple[int, int, int, int, int]] = []
-    block_start, piece_start = [0], [0]
-    for position in range(positions):
-        found = [
-            (*divmod(first_channel + run.start, LANE), run.mask, run.lane, run.bit)
-            for run in runs
-            if run.position == position
-        ]
-        for word, bit, mask, lane, to in found:
-            pieces.append((word + int(pixels[position]), bit, mask, lane, to))
-            if len(pieces) - piece_start[-1] >= BLOCK and _is_block(pieces[-BLOCK:]):
-                blocks.append((pieces[-BLOCK][0], pieces[-BLOCK][3]))
-                del pieces[-BLOCK:]
-        block_start.append(len(blocks))
-        piece_start.append(len(pieces))
+        for channel in run.channels:
+            word, bit = divmod(first_channel + channel, LANE)
+            to = run.bit + channel - run.start
+            rows[run.lane, to] = channel * positions + run.position
+            piece = run.lane, run.position, word, (bit - to) % LANE
+            masks[piece] = masks.get(piece, 0) | 1 << to
+    pieces = np.array([(word + pixels[at], rotation, mask) for (_, at, word, rotation), mask in masks.items()])
+    is_direct = len(pieces) == lanes and all(
+        rotation == 0 and mask == 2 ** min(LANE, channels - word * LANE) - 1
+        for (_, _, word, rotation), mask in masks.items()
+    )
     return LanePlan(
         rows=rows,
         group_lanes=np.array(group_lanes),
         group_rows=np.array([len(g) for g in groups]),
-        blocks=np.array(blocks, np.int32).reshape(-1, 2),
-        block_start=np.array(block_start),
-        pieces=np.array(pieces, np.int32).reshape(-1, 5),
-        piece_start=np.array(piece_start),
+        source=np.ascontiguousarray(pieces[:, 0]) if is_direct else np.arange(lanes),
+        pieces=pieces[:0] if is_direct else pieces,
+        lane_pieces=np.searchsorted([lane for lane, *_ in masks], np.arange(lanes + 1)),
     )
-
-
-def _is_block(pieces: list[tuple[int, int, int, int, int]]) -> bool:
-    """Tell whether pieces are whole words that follow each other, in the pixel and in the lanes."""
-    word, _, _, lane, _ = pieces[0]
-    return pieces == [(word + i, 0, 2**LANE - 1, lane + i, 0) for i in range(len(pieces))]
 
 
 def _runs(group: Ints, positions: int, lane: int) -> list[_Run]:
@@ -147,3 +131,38 @@ def pack_weights(values: npt.NDArray[np.signedinteger], bits: int, plan: LanePla
         ones = np.where(plan.rows >= 0, (digits >> i & 1)[:, plan.rows], 0)
         out[i, :, : len(values)] = (ones @ place).T
     return out
+
+
+def column_blocks(columns: int) -> Ints:
+    """Cut padded columns into the widths that the kernel takes at once: (blocks, 2), first column and width of each."""
+    blocks: list[tuple[int, int]] = []
+    start = 0
+    while start < columns:
+        width = next(w for w in WIDTHS if w <= columns - start)
+        blocks.append((start, width))
+        start += width
+    return np.array(blocks)
+
+
+def by_blocks(weights: Words) -> Words:
+    """Reorder packed weights (slices, lanes, columns) block of columns by block, each contiguous; flat.
+
+    The result starts at a cache line, so that no vector of it crosses one.
+    """
+    room = np.empty(weights.size + CACHE_LINE // weights.itemsize, np.uint16)
+    out = room[-room.ctypes.data % CACHE_LINE // weights.itemsize :][: weights.size]
+    blocks = [weights[..., at : at + width].ravel() for at, width in column_blocks(weights.shape[2])]
+    return np.concatenate(blocks, out=out)
+
+
+def panels(group_lanes: Ints, span: int, limit: int) -> Ints:
+    """Cut groups into stretches of few lanes, whose codes, each between 0 and `span`, add up to at most `limit`.
+
+    Returns the first group of each stretch, and the number of groups.
+    """
+    starts = [0]
+    for g in range(1, len(group_lanes) - 1):
+        begin = starts[-1]
+        if (g + 1 - begin) * span > limit or group_lanes[g + 1] - group_lanes[begin] > PANEL_LANES:
+            starts.append(g)
+    return np.array([*starts, len(group_lanes) - 1])

@@ -12,6 +12,9 @@ from numba import njit, prange
 from archsim.kernels.constants import GAMMA, LANE, MIX_1, MIX_2
 from archsim.kernels.vector import at_least16, keep32
 
+BUILT_WITH = "9043716ccab325ef"
+"""Digest of `constants` and `vector`. Numba keeps compiled kernels until their own file changes; so must this."""
+
 
 @njit(parallel=True, cache=True, error_model="numpy", nogil=True)
 def pack_at_least(values, levels, flip, out):  # type: ignore[no-untyped-def]

@@ -4,7 +4,7 @@ Each factory or function here is a numba *intrinsic*: it emits instructions into
 no call. Addresses are integers (`array.ctypes.data`), distances are in 16-bit elements. Nothing names an instruction
 set: LLVM lowers the vectors to AVX-512 (where popcounts of 16-bit lanes exist), AVX2, SSE or NEON.
 
-A change in this file is not seen by numba's cache of the kernels that use it: touch those files too.
+Numba's cache does not see a change in this file: the kernels that use it carry its digest, which must change with it.
 """
 
 # ruff: noqa: ARG001 (numba reads the signature of an intrinsic; its arguments reach `emit` as a list)
@@ -18,7 +18,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from archsim.kernels.constants import GAMMA, MIX_1, MIX_2, ROW_BLOCK
+from archsim.kernels.constants import CELLS, GAMMA, MIX_1, MIX_2, MOST_ROWS
 
 
 def _emitter(function: Callable[..., Any]) -> Any:
@@ -48,6 +48,11 @@ def _load(builder: Any, address: Any, kind: Any, align: int = 2) -> Any:
     return value
 
 
+def _number(builder: Any, table: Any, index: Any) -> Any:
+    """Return an element of a table of int64."""
+    return _load(builder, builder.add(table, builder.shl(index, I64(3))), I64, 8)
+
+
 def _store(builder: Any, value: Any, address: Any, align: int = 2) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = align
 
@@ -62,73 +67,98 @@ def _bytes(builder: Any, elements: Any) -> Any:
     return builder.shl(elements, I64(1))
 
 
-def _clip(builder: Any, value: Any, low: Any, high: Any) -> Any:
-    value = builder.select(builder.icmp_signed("<", value, low), low, value)
-    return builder.select(builder.icmp_signed(">", value, high), high, value)
+def _opaque(builder: Any, value: Any) -> Any:
+    """Return the value by way of an instruction that is none, but keeps LLVM from making vectors of a short loop.
+
+    Loading vectors from scattered addresses takes longer than the loop.
+    """
+    return builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
 
 
-def _popcount(module: Any, vector: Any) -> Any:
-    name = f"llvm.ctpop.v{vector.count}i16"
-    return module.globals.get(name) or ir.Function(module, ir.FunctionType(vector, [vector]), name=name)
+def _intrinsic(module: Any, name: str, vector: Any, operands: int) -> Any:
+    """Return LLVM's function `name` on 16-bit vectors."""
+    name = f"llvm.{name}.v{vector.count}i16"
+    return module.globals.get(name) or ir.Function(module, ir.FunctionType(vector, [vector] * operands), name=name)
 
 
 def tile(width: int, masked: bool) -> Any:
-    """Return the intrinsic for one row group, `ROW_BLOCK` input vectors and `width` columns.
+    """Return the intrinsic for a few input vectors (see `MOST_ROWS`), `width` columns and a stretch of row groups.
 
-    It counts, for every input vector and column, the mismatches p of the group's lanes (with `masked`, of driven
-    rows only), each slice of a cell (the first is the highest) worth half of the one before, and adds the code
+    For every vector, column and group it counts the mismatches p of the group's lanes (with `masked`, of driven rows
+    only), each slice of a cell worth half of the next, and writes to `sums` (vectors, width) the sum over the groups of
 
-        clip((c - p + half) >> step, low, high),    c = (2**slices - 1) ceil(n / 2),    half = 2**step >> 1
+        min(max(start - p, 0) >> step, top)
 
-    to `sums`, where n is the number of `driven` rows. Every lane of `x` and `mask` is stored twice, as a 32-bit word;
-    `x_pitch` counts those words. The counts stay in registers: `ROW_BLOCK` x `width` 16-bit accumulators.
+    which is the converter's code, counted from its lowest one: with start = c + half - (lowest << step), where
+    c = (2**slices - 1) ceil(n / 2), half = 2**step >> 1 and n is the number of driven rows, and top = highest - lowest.
+    One subtraction with saturation is the lower clip. Counts and sums stay in registers.
+
+    `x`, `mask`: addresses of words stored twice; `x_rows`, `mask_rows`: of int64, the first word of each vector;
+    `source`: of int64, the word of each lane, counted from there. `starts`: of uint16 stored twice, (states,
+    `state_pitch` groups); `state_rows`: of int64, the state of each vector. `group_lanes`: of int64, the first lane of
+    each group. `weights`: (slices, lowest first, lanes, width).
     """
     lanes = min(width, 32)
-    blocks = width // lanes
+    blocks, rows = width // lanes, min(MOST_ROWS, CELLS // width)
     vector = ir.VectorType(I16, lanes)
 
     @_emitter
     def run(  # type: ignore[no-untyped-def]
-        _context, x, mask, weights, sums, driven, lane_count, slice_count, x_pitch, lane_pitch, slice_pitch,
-        sum_pitch, driven_pitch, step, low, high,
+        _context, x, x_rows, mask, mask_rows, source, starts, state_rows, state_pitch, group_lanes, first, last,
+        weights, slice_count, slice_pitch, step, top, sums,
     ):  # fmt: skip
-        signature = types.void(*[types.intp] * 15)
+        signature = types.void(*[types.intp] * 17)
 
         def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-            (x, mask, weights, sums, driven, lane_count, slice_count, x_pitch, lane_pitch,
-             slice_pitch, sum_pitch, driven_pitch, step, low, high) = arguments  # fmt: skip
-            count = _popcount(b.module, vector)
-            zero = ir.Constant(vector, [0] * lanes)
-            acc = [[_variable(b, zero) for _ in range(blocks)] for _ in range(ROW_BLOCK)]
-            with cgutils.for_range(b, slice_count) as outer:
-                base = b.add(weights, _bytes(b, b.mul(outer.index, slice_pitch)))
-                with b.if_then(b.icmp_signed(">", outer.index, I64(0))):
-                    for cell in (cell for row in acc for cell in row):
-                        b.store(b.shl(b.load(cell), ir.Constant(vector, [1] * lanes)), cell)
-                with cgutils.for_range(b, lane_count) as inner:
-                    at = b.add(base, _bytes(b, b.mul(inner.index, lane_pitch)))
-                    w = [_load(b, b.add(at, I64(2 * lanes * j)), vector) for j in range(blocks)]
-                    for r in range(ROW_BLOCK):
-                        shift = b.shl(b.add(b.mul(I64(r), x_pitch), inner.index), I64(2))
-                        bits = _doubled(b, b.add(x, shift), vector)
-                        if masked:
-                            allowed = _doubled(b, b.add(mask, shift), vector)
-                        for j in range(blocks):
-                            differ = b.xor(w[j], bits)
-                            if masked:
-                                differ = b.and_(differ, allowed)
-                            b.store(b.add(b.load(acc[r][j]), b.call(count, [differ])), acc[r][j])
-            peak = b.sub(b.shl(I64(1), slice_count), I64(1))
-            half = b.lshr(b.shl(I64(1), step), I64(1))
-            step, low, high = (_splat(b, b.trunc(v, I16), lanes) for v in (step, low, high))
-            for r in range(ROW_BLOCK):
-                n = b.sext(_load(b, b.add(driven, _bytes(b, b.mul(I64(r), driven_pitch))), I16), I64)
-                centre = b.mul(peak, b.ashr(b.add(n, I64(1)), I64(1)))
-                middle = _splat(b, b.trunc(b.add(centre, half), I16), lanes)
-                for j in range(blocks):
-                    code = _clip(b, b.ashr(b.sub(middle, b.load(acc[r][j])), step), low, high)
-                    at = b.add(sums, _bytes(b, b.add(b.mul(I64(r), sum_pitch), I64(j * lanes))))
-                    _store(b, b.add(_load(b, at, vector), code), at)
+            (x, x_rows, mask, mask_rows, source, starts, state_rows, state_pitch, group_lanes, first, last,
+             weights, slice_count, slice_pitch, step, top, sums) = arguments  # fmt: skip
+            popcount = _intrinsic(b.module, "ctpop", vector, 1)
+            subtract = _intrinsic(b.module, "usub.sat", vector, 2)
+            smaller = _intrinsic(b.module, "umin", vector, 2)
+            zero, one = (ir.Constant(vector, [n] * lanes) for n in (0, 1))
+            cells = [(r, j) for r in range(rows) for j in range(blocks)]
+            count = {cell: _variable(b, zero) for cell in cells}
+            total = {cell: _variable(b, zero) for cell in cells}
+            next_lane = _variable(b, I64(0))
+            step, top = (_splat(b, b.trunc(v, I16), lanes) for v in (step, top))
+            x = [b.add(x, b.shl(_number(b, x_rows, I64(r)), I64(2))) for r in range(rows)]
+            mask = [b.add(mask, b.shl(_number(b, mask_rows, I64(r)), I64(2))) for r in range(rows if masked else 0)]
+
+            def count_lane(at: Any, lane: Any, first: bool) -> None:
+                at = b.add(at, b.mul(lane, I64(2 * width)))
+                w = [_load(b, b.add(at, I64(2 * lanes * j)), vector) for j in range(blocks)]
+                shift = b.shl(_number(b, source, lane), I64(2))
+                bits = [_doubled(b, b.add(row, shift), vector) for row in x]
+                driven = [_doubled(b, b.add(row, shift), vector) for row in mask]
+                for r, j in cells:
+                    differ = b.xor(w[j], bits[r])
+                    if masked:
+                        differ = b.and_(differ, driven[r])
+                    ones = b.call(popcount, [differ])
+                    b.store(ones if first else b.add(b.load(count[r, j]), ones), count[r, j])
+
+            with cgutils.for_range_slice(b, first, last, I64(1)) as (group, _):
+                begin, end = (_number(b, group_lanes, b.add(group, I64(i))) for i in (0, 1))
+                top_slice = b.add(weights, _bytes(b, b.mul(b.sub(slice_count, I64(1)), slice_pitch)))
+                count_lane(top_slice, begin, True)
+                b.store(b.add(begin, I64(1)), next_lane)
+                with cgutils.for_range(b, slice_count) as below:
+                    with b.if_then(b.icmp_signed(">", below.index, I64(0))):
+                        for cell in cells:
+                            b.store(b.shl(b.load(count[cell]), one), count[cell])
+                    at = b.sub(top_slice, _bytes(b, b.mul(below.index, slice_pitch)))
+                    with cgutils.for_range_slice(b, b.load(next_lane), end, I64(1)) as (lane, _):
+                        count_lane(at, lane, False)
+                    b.store(begin, next_lane)
+                for r in range(rows):
+                    state = b.mul(_number(b, state_rows, I64(r)), state_pitch)
+                    start = _doubled(b, b.add(starts, b.shl(b.add(state, group), I64(2))), vector)
+                    for j in range(blocks):
+                        code = b.lshr(b.call(subtract, [start, b.load(count[r, j])]), step)
+                        code = b.call(smaller, [code, top])
+                        b.store(b.add(b.load(total[r, j]), code), total[r, j])
+            for r, j in cells:
+                _store(b, b.load(total[r, j]), b.add(sums, I64(2 * (r * width + j * lanes))))
             return context.get_dummy_value()
 
         return signature, emit
@@ -137,20 +167,22 @@ def tile(width: int, masked: bool) -> Any:
 
 
 @_emitter
-def rebuild(_context, codes, out, index, count, factor, offset):  # type: ignore[no-untyped-def]
-    """Add `factor` * code + `offset` to `count` elements of the array `out` from flat position `index` on.
+def rebuild(_context, codes, out, index, count, factor, offset, add):  # type: ignore[no-untyped-def]
+    """Write `factor` * code + `offset` to `count` elements of the array `out` from flat position `index` on.
 
     `codes`: address of as many int16 sums of codes. `out`: int16 or int32 array. `count`: a multiple of 16.
+    `add`: add to what is there.
     """
-    signature = types.void(types.intp, out, types.intp, types.intp, types.intp, types.intp)
+    signature = types.void(types.intp, out, types.intp, types.intp, types.intp, types.intp, types.boolean)
     element = I16 if out.dtype.bitwidth == 16 else I32
     size = out.dtype.bitwidth // 8
 
     def emit(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        codes, out, index, count, factor, offset = arguments
+        codes, out, index, count, factor, offset, add = arguments
         data = b.ptrtoint(context.make_array(signature.args[1])(context, b, out).data, I64)
         wide = b.and_(count, I64(-64))
-        for lanes, start, stop in ((64, I64(0), wide), (16, wide, count)):
+
+        def write(lanes: int, start: Any, stop: Any, adding: bool) -> None:
             vector = ir.VectorType(element, lanes)
             scale, shift = (_splat(b, b.trunc(v, element), lanes) for v in (factor, offset))
             with cgutils.for_range_slice(b, start, stop, I64(lanes)) as (at, _):
@@ -159,7 +191,15 @@ def rebuild(_context, codes, out, index, count, factor, offset):  # type: ignore
                     code = b.sext(code, vector)
                 target = b.add(data, b.mul(b.add(index, at), I64(size)))
                 value = b.add(b.mul(code, scale), shift)
-                _store(b, b.add(_load(b, target, vector, size), value), target, size)
+                if adding:
+                    value = b.add(_load(b, target, vector, size), value)
+                _store(b, value, target, size)
+
+        with b.if_else(b.trunc(add, ir.IntType(1))) as branches:
+            for branch, adding in zip(branches, (True, False), strict=True):
+                with branch:
+                    write(64, I64(0), wide, adding)
+                    write(16, wide, count, adding)
         return context.get_dummy_value()
 
     return signature, emit
@@ -217,63 +257,48 @@ def keep32(_context, key, block, limits):  # type: ignore[no-untyped-def]
 
 
 @_emitter
-def count_ones(_context, lanes, count):  # type: ignore[no-untyped-def]
-    """Return the number of ones in `count` lanes, stored twice each, from an address on."""
-    signature = types.intp(types.intp, types.intp)
+def count_ones(_context, row, source, first, last):  # type: ignore[no-untyped-def]
+    """Return the number of ones in lanes `first` to `last` - 1 of a vector.
+
+    `row`: address of its first word; each is stored twice. `source`: address of int64, the word of each lane.
+    """
+    signature = types.intp(types.intp, types.intp, types.intp, types.intp)
 
     def emit(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        lanes, count = arguments
+        row, source, first, last = arguments
         total = _variable(b, I32(0))
-        with cgutils.for_range(b, count) as loop:
-            lane = _load(b, b.add(lanes, b.shl(loop.index, I64(2))), I32, 4)
-            b.store(b.add(b.load(total), b.ctpop(lane)), total)
+        with cgutils.for_range_slice(b, first, last, I64(1)) as (lane, _):
+            word = _opaque(b, _number(b, source, lane))
+            twice = _load(b, b.add(row, b.shl(word, I64(2))), I32, 4)
+            b.store(b.add(b.load(total), b.ctpop(twice)), total)
         return b.zext(b.lshr(b.load(total), I32(1)), I64)
 
     return signature, emit
 
 
 @_emitter
-def copy_blocks(_context, source, target, blocks, count):  # type: ignore[no-untyped-def]
-    """Copy blocks of four words into lanes, storing each word twice.
+def gather(_context, source, target, pieces, lane_pieces, count):  # type: ignore[no-untyped-def]
+    """Put `count` lanes together.
 
-    `blocks`: address of `count` rows of two int32, as in `LanePlan.blocks`; `target`: address of 32-bit lanes.
+    `source`, `target`: addresses of words and lanes, which are all stored twice. `pieces`, `lane_pieces`: of int64, as
+    in `LanePlan`.
     """
-    signature = types.void(types.intp, types.intp, types.intp, types.intp)
+    signature = types.void(*[types.intp] * 5)
 
     def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        source, target, blocks, count = arguments
-        four = ir.VectorType(I16, 4)
-        twice = ir.Constant(ir.VectorType(I32, 8), [0, 0, 1, 1, 2, 2, 3, 3])
-        with cgutils.for_range(b, count) as loop:
-            row = b.add(blocks, b.shl(loop.index, I64(3)))
-            offset, lane = (b.sext(_load(b, b.add(row, I64(4 * i)), I32, 4), I64) for i in range(2))
-            words = _load(b, b.add(source, _bytes(b, offset)), four)
-            doubled = b.shuffle_vector(words, ir.Constant(four, ir.Undefined), twice)
-            _store(b, doubled, b.add(target, b.shl(lane, I64(2))), 4)
-        return context.get_dummy_value()
-
-    return signature, emit
-
-
-@_emitter
-def copy_pieces(_context, source, target, pieces, count):  # type: ignore[no-untyped-def]
-    """Put parts of words into lanes, storing each twice.
-
-    `pieces`: address of `count` rows of five int32, as in `LanePlan.pieces`. For each, the bits of the pair of words
-    at `source` + offset, shifted down and masked, are shifted up and or-ed into the 32-bit lane of `target`.
-    """
-    signature = types.void(types.intp, types.intp, types.intp, types.intp)
-
-    def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        source, target, pieces, count = arguments
-        with cgutils.for_range(b, count) as loop:
-            row = b.add(pieces, b.mul(loop.index, I64(20)))
-            offset, down, mask, lane, up = (_load(b, b.add(row, I64(4 * i)), I32, 4) for i in range(5))
-            pair = _load(b, b.add(source, _bytes(b, b.sext(offset, I64))), I32)
-            part = b.shl(b.and_(b.lshr(pair, down), mask), up)
-            doubled = b.or_(part, b.shl(part, I32(16)))
-            at = b.add(target, b.shl(b.sext(lane, I64), I64(2)))
-            _store(b, b.or_(_load(b, at, I32, 4), doubled), at, 4)
+        source, target, pieces, lane_pieces, count = arguments
+        with cgutils.for_range(b, count) as lanes:
+            begin, end = (_number(b, lane_pieces, b.add(lanes.index, I64(i))) for i in (0, 1))
+            lane = _variable(b, I32(0))
+            b.store(I32(0), lane)
+            with cgutils.for_range_slice(b, begin, end, I64(1)) as (piece, _):
+                first = b.mul(piece, I64(3))
+                word, rotation, mask = (_number(b, pieces, b.add(first, I64(i))) for i in range(3))
+                twice = _load(b, b.add(source, b.shl(_opaque(b, word), I64(2))), I32, 4)
+                bits = b.and_(b.lshr(twice, b.trunc(rotation, I32)), b.trunc(mask, I32))
+                b.store(b.or_(b.load(lane), bits), lane)
+            twice = b.mul(b.load(lane), I32(0x00010001))
+            _store(b, twice, b.add(target, b.shl(lanes.index, I64(2))), 4)
         return context.get_dummy_value()
 
     return signature, emit

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,8 +10,8 @@ from archsim.errors import ConfigError, MappingError
 from archsim.functional.encoding import Converter, LayerEncoding, check_encoding
 from archsim.functional.layer import compile_layer, run_layer
 from archsim.functional.values import Signs, from_channels_first, pack
-from archsim.kernels import reference
-from archsim.kernels.lanes import pack_weights, plan_lanes
+from archsim.kernels import crossbar, packing, reference
+from archsim.kernels.lanes import by_blocks, pack_weights, panels, plan_lanes
 from archsim.workload.trace import Conv, Linear, Node, Weights
 
 ONE = np.ones(1, np.float32)
@@ -87,6 +90,7 @@ def test_sums_beyond_16_bits(weight_bits):
         LayerEncoding((np.arange(rows),)),
         LayerEncoding(cut(rows, 256), Converter(9)),
         LayerEncoding(cut(rows, 256), Converter(13), slices_per_cell=min(4, weight_bits)),
+        LayerEncoding(cut(rows, 64), Converter(15), slices_per_cell=weight_bits),
     ):
         np.testing.assert_array_equal(run(linear(w, weight_bits), x, encoding), x @ w.T)
 
@@ -101,21 +105,22 @@ def test_every_number_of_columns(columns):
 
 
 def test_contiguous_rows_fill_their_lanes():
-    plan = plan_lanes(cut(1000, 256), np.zeros(1, int))
+    plan = plan_lanes(cut(1000, 256), np.zeros(1, int), 1000)
     assert plan.lanes == 16 * 3 + 15
-    assert len(plan.blocks) == 3 * 4 + 3
+    assert len(plan.pieces) == 0
+    np.testing.assert_array_equal(plan.source, np.arange(63))
     np.testing.assert_array_equal(np.sort(plan.rows[plan.rows >= 0]), np.arange(1000))
 
 
 def test_few_channels_share_a_lane():
     """A 5 x 5 kernel on one channel is 25 rows: two lanes, not 25."""
-    assert plan_lanes((np.arange(25),), np.arange(25)).lanes == 2
+    assert plan_lanes((np.arange(25),), np.arange(25), 1).lanes == 2
 
 
 def test_weight_slices_add_up():
     values = np.arange(-15, 16, 2).reshape(1, -1)
     np.testing.assert_array_equal((reference.weight_slices(values, 4) << np.arange(4)[:, None, None]).sum(0), values)
-    plan = plan_lanes((np.arange(16),), np.zeros(1, int))
+    plan = plan_lanes((np.arange(16),), np.zeros(1, int), 16)
     packed = pack_weights(values, 4, plan)
     ones = (packed[:, 0, 0][:, None] >> np.arange(16)) & 1
     np.testing.assert_array_equal(((2 * ones.astype(int) - 1) << np.arange(4)[:, None]).sum(0), values[0])
@@ -172,3 +177,38 @@ def test_a_map_smaller_than_its_kernel():
     out, activity = run_layer(compile_layer(node, LayerEncoding((np.arange(50),)), (2, 1, 1)), value)
     np.testing.assert_array_equal(out[0, 0, 0], w[:, :, 2, 2].sum(axis=1))
     assert (activity.rows_driven, activity.rows_padded) == (2, 48)
+
+
+@pytest.mark.parametrize("kernels", [crossbar, packing])
+def test_kernels_are_compiled_anew_when_the_code_in_them_changes(kernels):
+    folder = Path(kernels.__file__).parent
+    digest = hashlib.sha256((folder / "constants.py").read_bytes() + (folder / "vector.py").read_bytes()).hexdigest()
+    assert digest.startswith(kernels.BUILT_WITH)
+
+
+@pytest.mark.parametrize(("channels", "first_channel", "rows", "direct"), [
+    (32, 0, 32, True), (24, 0, 24, True), (32, 0, 24, False), (40, 16, 16, True), (40, 8, 16, False),
+])  # fmt: skip
+def test_only_lanes_that_are_whole_words_are_read_in_place(channels, first_channel, rows, direct):
+    """A word with channels of another group, or shifted, must be gathered."""
+    plan = plan_lanes((np.arange(rows),), np.zeros(1, int), channels, first_channel)
+    assert (len(plan.pieces) == 0) == direct
+
+
+def test_panels_are_cut_by_lanes_and_by_the_sum_of_codes():
+    lanes = np.arange(0, 201, 10)  # 20 groups of 10 lanes; 96 lanes are 9 groups
+    np.testing.assert_array_equal(panels(lanes, 100, 32767), [0, 9, 18, 20])
+    np.testing.assert_array_equal(panels(lanes, 100, 450), [0, 4, 8, 12, 16, 20])
+    np.testing.assert_array_equal(panels(np.array([0, 500, 600]), 100, 450), [0, 1, 2])
+
+
+def test_weights_by_blocks_of_columns():
+    packed = np.arange(2 * 3 * 176, dtype=np.uint16).reshape(2, 3, 176)
+    flat = by_blocks(packed)
+    assert flat.ctypes.data % 64 == 0
+    at = 0
+    for start, width in ((0, 128), (128, 32), (160, 16)):
+        part = packed[..., start : start + width]
+        np.testing.assert_array_equal(flat[at : at + part.size].reshape(part.shape), part)
+        at += part.size
+    assert at == flat.size
