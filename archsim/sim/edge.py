@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import simpy
 
 from archsim.sim.interconnect import Route
 from archsim.sim.ledger import Operation
-from archsim.sim.station import Cursor, Engine, Level
+from archsim.sim.station import Cursor, Engine, Level, Station
 
 
 class Transfer:
@@ -23,6 +25,32 @@ class Transfer:
         self.hop = 0
         self.time = 0
         self.order = 0
+
+
+class Leg(NamedTuple):
+    """Links that a transfer takes with one event.
+
+    `links`: those it queues for, all at once. `followers`: those that only transfers from them go on to, one after the
+    other; these come in the same order and at least as far apart, so they never queue. Each has the time its head takes
+    to get there. `delay_ps`: until the head has passed them all.
+    """
+
+    links: tuple[Station, ...]
+    followers: tuple[tuple[Station, int], ...]
+    delay_ps: int
+
+
+def legs_of(route: Route, follows: Sequence[bool]) -> list[Leg]:
+    """Return the legs of a route. `follows`: for each hop, whether it is a follower of the one before it."""
+    legs: list[Leg] = []
+    for hop, follower in zip(route.hops, follows, strict=True):
+        if follower:
+            last = legs[-1]
+            followers = (*last.followers, (hop.links[0], last.delay_ps))
+            legs[-1] = last._replace(followers=followers, delay_ps=last.delay_ps + hop.delay_ps)
+        else:
+            legs.append(Leg(hop.links, (), hop.delay_ps))
+    return legs
 
 
 class EdgeRun:
@@ -47,7 +75,7 @@ class EdgeRun:
         self.reserved = 0
         self.peak = 0
         self.flight: deque[Transfer] = deque()
-        self.follows = (False,) * len(route.hops)  # which hops are booked with the one before them
+        self.legs = legs_of(route, [False] * len(route.hops))
 
     def fits(self, pixels: int) -> bool:
         """Return whether there is room for so many more pixels now."""
@@ -86,37 +114,28 @@ class EdgeRun:
         return self._take(transfer, bits)
 
     def _take(self, transfer: Transfer, bits: int) -> int:
-        """Take a hop, and those that follow from it, and go on when the head has passed them.
-
-        Returns when the links of the first are free again.
-        """
-        engine, hops, serial = self.engine, self.route.hops, transfer.serial_ps
-        now = head = engine.now
-        left = 0
-        while True:
-            hop = hops[transfer.hop]
-            end = hop.links[0].book(self.op, bits, serial, head)
-            for link in hop.links[1:]:
-                end = max(end, link.book(self.op, 0, serial, head))
-            left = left or end
-            bits = 0
-            head = end - serial + hop.delay_ps
-            transfer.hop += 1
-            if transfer.hop == len(hops):
-                head += serial + self.route.exit_ps
-                break
-            if not self.follows[transfer.hop]:
-                break
-        transfer.time = head
+        """Take a leg, and go on when the head has passed it; return when its first links are free again."""
+        engine, serial = self.engine, transfer.serial_ps
+        leg = self.legs[transfer.hop]
+        now = engine.now
+        end = leg.links[0].book(self.op, bits, serial, now)
+        for link in leg.links[1:]:
+            end = max(end, link.book(self.op, 0, serial, now))
+        left, head = end, end - serial
+        for link, after in leg.followers:
+            link.follow(self.op, serial, head + after)
+        head += leg.delay_ps
+        transfer.hop += 1
+        transfer.time = head if transfer.hop < len(self.legs) else head + serial + self.route.exit_ps
         transfer.order = engine.next_order()
-        event = engine.env.timeout(head - now, transfer)
+        event = engine.env.timeout(transfer.time - now, transfer)
         event.callbacks.append(self._go_on)
         return left
 
     def _go_on(self, event: simpy.Event) -> None:
         transfer = event.value
         assert isinstance(transfer, Transfer)
-        if transfer.hop < len(self.route.hops):
+        if transfer.hop < len(self.legs):
             self._take(transfer, 0)
         else:
             self.flight.popleft()

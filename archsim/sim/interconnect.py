@@ -75,7 +75,7 @@ class Interconnect:
     def follows(self, route: Route) -> tuple[bool, ...]:
         """Return, for each hop of a route, whether whoever takes it has just taken the hop before it.
 
-        Its transfers then come in the order, and as far apart, as they took that one, so both can be booked at once.
+        Its transfers then come in the order in which they took that one, and at least as far apart: they never queue.
         Meaningful when all routes are known.
         """
         return tuple(

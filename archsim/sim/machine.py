@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping as Table
 from itertools import pairwise
 from math import ceil, inf
@@ -12,13 +13,14 @@ from archsim.mapping.layout import blocks_of
 from archsim.mapping.plan import ACCUMULATOR_BITS, Placed, bank_size
 from archsim.sim import processes
 from archsim.sim.chunks import stage_chunks
+from archsim.sim.edge import legs_of
 from archsim.sim.ends import build_loader, build_sink
 from archsim.sim.interconnect import Interconnect
 from archsim.sim.operations import digital_actions, multiply_actions
 from archsim.sim.periodic import Shortcut
 from archsim.sim.randomness import random_source
 from archsim.sim.rounds import Round
-from archsim.sim.runtime import StageRun, Work
+from archsim.sim.runtime import Chunk, StageRun, Work
 from archsim.sim.station import CAUSES, Engine, Level, Recorder, Station
 from archsim.sim.wiring import Wiring, window
 
@@ -48,6 +50,7 @@ class Machine:
         self.pass_times = [0, 0]  # of the first image: when its first and its last pass were done
         self.net = Interconnect(self.engine, self.chip)
         self._shared: dict[str, Station] = {}
+        self._users = Counter(t for p in here.placed for t in p.tiles)
         self.stages = [self._stage(p, activity[p.name]) for p in here.placed]
         storage = {"global_buffer": self.shared("global buffer", "buffers")}
         if self.chip.arch.memory is not None:
@@ -64,7 +67,7 @@ class Machine:
         )
         self.edges, self.feeders = self.wiring.edges, self.wiring.feeders
         for edge in self.edges:
-            edge.follows = self.net.follows(edge.route)
+            edge.legs = legs_of(edge.route, self.net.follows(edge.route))
         for run in self.stages:
             run.random = random_source(self.engine, here, run, self.shared)
         self.sink = build_sink(self.engine, here, self.stages, self.wiring.stores, self.wiring.scores)
@@ -141,7 +144,7 @@ class Machine:
         tiles = placed.tiles
         steps = zip(placed.layout.crossings, pairwise(tiles), strict=True)
         crossings = [self.net.route(a, [b if times else a]) for times, (a, b) in steps]
-        chunks = stage_chunks(chip, placed, self.grain, crossings)
+        chunks, digital = self._digital(placed, stage_chunks(chip, placed, self.grain, crossings))
         label = label_of(placed)
         home = f"tile {tiles[0]}"
         largest = max(c.positions for c in chunks)
@@ -154,10 +157,7 @@ class Machine:
             digital_cursor=engine.cursor(f"{label} digital"),
             array=Station(engine, f"{label} arrays", home),
             banks=self._banks(placed),
-            digital=[
-                *(self.shared(f"digital unit {t}", f"tile {t}") for t in tiles),
-                *(link for route in crossings for link in route.links),
-            ],
+            digital=[*digital, *(link for route in crossings for link in route.links)],
             multiply_op=engine.operation(
                 "multiply", label, "position", multiply_actions(chip, placed, activity, crossings)
             ),
@@ -171,6 +171,26 @@ class Machine:
             window=window(placed),
             sends=[[] for _ in chunks],
         )
+
+    def _digital(self, placed: Placed, chunks: list[Chunk]) -> tuple[list[Chunk], list[Station]]:
+        """Return the digital units of a layer's tiles, and its chunks with the time each of them takes.
+
+        Tiles that a layer has to itself and that always work equally long are one station: nobody can tell them apart.
+        """
+        groups: dict[object, list[int]] = {}
+        columns = list(zip(*(c.digital_ps for c in chunks), strict=True))
+        for i, tile in enumerate(placed.tiles):
+            alone = self._users[tile] == 1 and i > 0  # the first tile also prepares images
+            groups.setdefault(columns[i] if alone else tile, []).append(i)
+        members = list(groups.values())
+        kept = [m[0] for m in members] + list(range(len(placed.tiles), len(chunks[0].digital_ps)))
+        stations = [self._units([placed.tiles[i] for i in m]) for m in members]
+        return [c._replace(digital_ps=tuple(c.digital_ps[i] for i in kept)) for c in chunks], stations
+
+    def _units(self, tiles: list[int]) -> Station:
+        if len(tiles) == 1:
+            return self.shared(f"digital unit {tiles[0]}", f"tile {tiles[0]}")
+        return Station(self.engine, f"digital units {tiles[0]}-{tiles[-1]}", f"tile {tiles[0]}")
 
     def _banks(self, placed: Placed) -> list[Station]:
         """Return the shared converters that a layer's crossbars hang on."""

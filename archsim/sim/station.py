@@ -130,6 +130,14 @@ class Station:
             self.recorder.use(self, op, start, end)
         return end
 
+    def follow(self, op: Operation, duration: int, start: int) -> None:
+        """Serve what is known to find the station free at `start`."""
+        row = self.row
+        row[0] += 1
+        row[1] += duration
+        if self.engine.recorder is not None:
+            self.engine.recorder.use(self, op, start, start + duration)
+
     def use(self, cursor: Cursor, op: Operation, units: int, duration: int, earliest: int = 0) -> simpy.Event:
         """Serve as `book` does and return the event of the end, for the process of `cursor` to wait for."""
         now: int = self.env.now  # type: ignore[assignment]
