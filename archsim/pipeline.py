@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Table
 from dataclasses import asdict
 from importlib.metadata import version
@@ -26,7 +26,7 @@ from archsim.metrics.energy import energy_rows
 from archsim.metrics.intervals import Estimate
 from archsim.metrics.layers import layer_rows
 from archsim.metrics.memory import memory_of
-from archsim.metrics.plausibility import plausibility
+from archsim.metrics.plausibility import Check, plausibility
 from archsim.metrics.quality import evaluate_quality
 from archsim.metrics.result import Result
 from archsim.sim.run import simulate
@@ -103,16 +103,21 @@ def evaluate(
         layers=layer_rows(mapping, log, activity, energy),
         critical_path=critical_path(mapping, log.schedule, log.grain),
         quality=quality,
-        warnings=(
-            *chip.warnings,
-            *(
-                f"{c.name} of {c.value:.3g} {c.unit} lies outside {c.low:.3g} to {c.high:.3g} ({c.basis})"
-                for c in checks
-                if not c.plausible
-            ),
-        ),
+        warnings=(*chip.warnings, *_doubts(mapping, checks)),
         config=config,
     )
+
+
+def _doubts(mapping: Mapping, checks: Iterable[Check]) -> Iterator[str]:
+    """Yield what a reader of the result should not overlook."""
+    if mapping.reprogrammed and mapping.chip.arch.memory is None:
+        yield (
+            "the weights of every round come from beyond the chip at no modelled cost; give the architecture a 'memory'"
+            " to count it"
+        )
+    for c in checks:
+        if not c.plausible:
+            yield f"{c.name} of {c.value:.3g} {c.unit} lies outside {c.low:.3g} to {c.high:.3g} ({c.basis})"
 
 
 def encodings(mapping: Mapping) -> dict[str, LayerEncoding]:

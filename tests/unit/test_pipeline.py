@@ -120,3 +120,13 @@ def test_a_result_shows_itself_in_a_line(result: Result) -> None:
     assert repr(result).startswith("<Result: lenet5_digits on spatial_spindrop_stt, 60 images x 5 passes: ")
     assert f"accuracy {result.quality.accuracy.value:.4f}" in repr(result)  # type: ignore[union-attr]
     assert "us and " in repr(result)
+
+
+def test_a_reprogrammed_chip_without_memory_is_doubted() -> None:
+    small = ["organisation={columns: 1, rows: 1, crossbars_per_core: 3}", "mapping.overflow=reprogram"]
+    doubted = evaluate(ARCH, WORKLOAD, images=2, passes=2, function=False, overrides=small)
+    assert any("no modelled cost" in w for w in doubted.warnings)
+    sound = evaluate(ARCH, WORKLOAD, images=2, passes=2, function=False, overrides=[*small, "memory={kind: lpddr4}"])
+    assert not any("no modelled cost" in w for w in sound.warnings)
+    assert sound.log.programming_ps > 0
+    assert sound.energy_by("part")["memory"].value > 0

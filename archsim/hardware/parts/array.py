@@ -109,7 +109,7 @@ class Crossbar(Model):
         """Return which part of the read voltage is lost on the bit line, None for a device without physics.
 
         All rows of a group conduct at the mean conductance, at the middle of the line on average: n G R_line / 2
-        (DERIVED; device_params: 128 rows of 6 kohm cells lose 80 of 100 mV). The current that the reference column
+        (DERIVED; 128 rows of 6 kohm cells would lose 80 of 100 mV). The current that the reference column
         draws does not correct it, because the drop follows the data.
         """
         device = self.mtj(site)
