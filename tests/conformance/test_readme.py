@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 from archsim.cli.app import app
 from archsim.hardware.arch import load_arch
 from archsim.hardware.chip import build_chip
+from archsim.workload.cache import trace_of
+from archsim.workload.spec import load_workload
+from archsim.workload.training import train
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -23,11 +26,22 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_architecture_of_the_readme_builds(tmp_path: Path) -> None:
-    (text,) = blocks("yaml")
+    text, _ = blocks("yaml")
     (tmp_path / "my_chip.yaml").write_text(text.replace("base: ", f"base: {ROOT / 'arch_configs'}/"))
     arch = load_arch(tmp_path / "my_chip.yaml")
     assert (arch.name, arch.organisation.crossbars) == ("my_chip", 64)
     assert build_chip(arch).area().value > 0
+
+
+def test_the_workload_of_the_readme_trains_and_is_traced(tmp_path: Path) -> None:
+    """A folder of one's own, with nothing but what the README shows."""
+    (tmp_path / "mynet.py").write_text(blocks("python")[0])
+    text = blocks("yaml")[1].replace("epochs: 15", "epochs: 1, images: 100")
+    (tmp_path / "my.yaml").write_text(text + "passes: 2\nimages: 20\n")
+    assert train(load_workload(tmp_path / "my.yaml"), quiet=True).checkpoint.is_file()
+    trace = trace_of(load_workload(tmp_path / "my.yaml"))
+    assert [n.name for n in trace.crossbar_nodes()] == ["conv1", "fc"]
+    assert [n.name for n in trace.stochastic_nodes()] == ["drop1"]
 
 
 def test_the_network_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
