@@ -33,14 +33,15 @@ def compute(
     Raises `DataError` for images of the wrong shape or with NaN, `ConfigError` for no passes, `MappingError` for
     encodings that do not fit, `TraceError` for operations that cannot be computed.
     """
-    from archsim.functional.executor import compile_trace, execute  # loads numba
-
     if passes < 1:
         raise ConfigError(f"passes: must be at least 1, got {passes}")
     check_encodings(trace, encodings)
-    return execute(
-        compile_trace(trace, encodings), _checked(trace, images), passes, seed, first_image, max_bytes, progress
-    )
+    checked = _checked(trace, images)
+    if progress is not None:
+        progress(0, len(checked) * passes)  # the very first run compiles kernels, which takes a while
+    from archsim.functional.executor import compile_trace, execute  # loads numba
+
+    return execute(compile_trace(trace, encodings), checked, passes, seed, first_image, max_bytes, progress)
 
 
 def _checked(trace: Trace, images: npt.ArrayLike) -> npt.NDArray[np.float32]:

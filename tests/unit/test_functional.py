@@ -270,6 +270,7 @@ def test_shapes_that_disagree_are_refused():
 def test_progress_reaches_the_end_and_never_goes_back():
     trace, seen = network(), []
     compute(trace, ideal_encodings(trace), images(5), 3, seed=0, max_bytes=1, progress=lambda *a: seen.append(a))
+    assert seen[0] == (0, 15)
     assert seen[-1] == (15, 15)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert len(seen) > 1
