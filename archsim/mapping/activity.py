@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 from archsim.mapping.stages import Stage
-from archsim.workload.trace import Conv, Dropout, Node, Trace
+from archsim.workload.trace import Conv, Dropout, Node
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,10 @@ class Activity:
     measured: bool
 
 
-def bits_per_pass(trace: Trace, dropout: Node) -> int:
-    """Return how many random bits a dropout draws in a pass."""
-    assert isinstance(dropout.op, Dropout)
-    shape = trace.shape_of(dropout.inputs[0])
-    if dropout.op.granularity == "channel":
-        return dropout.op.maps if dropout.op.maps is not None and len(shape) == 1 else shape[0]
-    return prod(shape)
+def bits_per_pass(node: Node, gaussian_bits: int = 1) -> int:
+    """Return how many random bits a node draws in a pass; a Gaussian is the sum of `gaussian_bits`."""
+    each = {"gaussian": gaussian_bits}
+    return sum(d.count * each.get(d.kind, d.bits_each) for d in node.draws())
 
 
 def expected_activity(stage: Stage, rows: int) -> Activity:

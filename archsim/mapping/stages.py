@@ -133,8 +133,8 @@ def build_stages(trace: Trace) -> StageGraph:
         )
         for name in [None, *order]
     }
-    for node in trace.stochastic_nodes():
-        if node.name not in gating:
+    for node in trace.nodes:
+        if isinstance(node.op, Dropout) and node.name not in gating:
             raise MappingError(
                 f"dropout '{node.name}' does not stand directly before one layer on crossbars, so no word lines can"
                 " be held off for it; move it there (after pooling and quantisation)"

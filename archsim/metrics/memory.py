@@ -72,7 +72,7 @@ def _random_state(mapping: Mapping) -> int:
     if kind is None:
         return 0
     registers = sum(
-        bits_per_pass(mapping.trace, n) * (1 + kind.ahead)
+        bits_per_pass(n) * (1 + kind.ahead)
         for n in mapping.trace.stochastic_nodes()
         if isinstance(n.op, Dropout) and n.op.granularity == "channel"
     )

@@ -45,7 +45,7 @@ def random_source(engine: Engine, here: Round, run: StageRun, shared: SharedStat
         def duration(bits: int) -> int:
             return storage_ps(here.mapping.chip, storage, bits)
 
-    bits = bits_per_pass(here.mapping.trace, dropout)
+    bits = bits_per_pass(dropout)
     ahead = arch.stochastic.ahead
     if dropout.op.granularity == "channel":
         plan = [(1, bits, -ahead)]

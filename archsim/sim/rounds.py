@@ -110,7 +110,7 @@ def peak_bits(mapping: Mapping) -> int:
         later = {p.name for r in mapping.rounds[index + 1 :] for p in r}
         bits = sum(e.pixels * part_bits(e.bits_per_pixel, p.span) for p in done for e in kept_after(mapping, p, index))
         cut = {p.stage.dropout for p in done if p.name in later and p.stage.dropout is not None}
-        peak = max(peak, bits + sum(bits_per_pass(mapping.trace, node) for node in cut))
+        peak = max(peak, bits + sum(bits_per_pass(node) for node in cut))
     return peak
 
 

@@ -13,7 +13,7 @@ A `Linear` or `Conv` takes binary or integer inputs; that is what can be put on 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -26,24 +26,33 @@ from archsim.workload.ops import (
     Activation,
     Add,
     Affine,
+    AffineDropout,
     Conv,
+    Draw,
     Dropout,
     Flatten,
     FloatArray,
+    GaussianScale,
     IntArray,
     Linear,
+    Noise,
+    Normalise,
     Op,
     Pool,
     Quantize,
+    ScaleDropout,
     Sign,
     Softmax,
+    Stochastic,
     Threshold,
+    Weighted,
     Weights,
 )
 
 __all__ = [
-    "CROSSBAR_OPS", "INPUT", "OPS", "Activation", "Add", "Affine", "Conv", "Dropout", "Flatten", "FloatArray",
-    "IntArray", "Linear", "Node", "Op", "Pool", "Quantize", "Sign", "Softmax", "Threshold", "Trace", "Weights", "check",
+    "CROSSBAR_OPS", "INPUT", "OPS", "Activation", "Add", "Affine", "AffineDropout", "Conv", "Draw", "Dropout",
+    "Flatten", "FloatArray", "GaussianScale", "IntArray", "Linear", "Node", "Noise", "Normalise", "Op", "Pool",
+    "Quantize", "ScaleDropout", "Sign", "Softmax", "Stochastic", "Threshold", "Trace", "Weighted", "Weights", "check",
     "number_kind", "quantizer_of",
 ]  # fmt: skip
 
@@ -58,6 +67,10 @@ class Node:
     op: Op
     inputs: tuple[str, ...]
     shape: tuple[int, ...]
+
+    def draws(self) -> tuple[Draw, ...]:
+        """Return the random numbers that one evaluation needs."""
+        return self.op.draws(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,14 +109,14 @@ class Trace:
         return (n for n in self.nodes if isinstance(n.op, CROSSBAR_OPS))
 
     def stochastic_nodes(self) -> Iterator[Node]:
-        """Yield the nodes that draw random bits."""
-        return (n for n in self.nodes if isinstance(n.op, Dropout))
+        """Yield the nodes that draw random numbers: dropouts, layers with an arbiter, stochastic digital operations."""
+        return (n for n in self.nodes if n.draws())
 
-    def varying(self) -> frozenset[str]:
-        """Return the names of the nodes whose value differs from pass to pass."""
+    def varying(self, noisy: Collection[str] = ()) -> frozenset[str]:
+        """Return the names of the nodes whose value differs from pass to pass; `noisy`: nodes with noise of their own."""
         out: set[str] = set()
         for node in self.nodes:
-            if isinstance(node.op, Dropout) or any(i in out for i in node.inputs):
+            if node.draws() or node.name in noisy or any(i in out for i in node.inputs):
                 out.add(node.name)
         return frozenset(out)
 
@@ -129,6 +142,9 @@ def _leaves(value: Any) -> Iterator[bytes]:
             yield repr((item.dtype.str, item.shape)).encode() + np.ascontiguousarray(item).tobytes()
         elif isinstance(item, Weights):
             yield from _leaves(item)
+        elif f.name == "alternatives":
+            for copy in item:
+                yield from _leaves(copy)
         else:
             yield repr(item).encode()
 
@@ -153,6 +169,7 @@ def check(trace: Trace) -> None:
             raise TraceError(f"{where}: empty output, shape {node.shape}")
         known.add(node.name)
         _check_op(where, node.op)
+        _check_draws(where, node)
         if isinstance(node.op, CROSSBAR_OPS) and number_kind(trace, node.inputs[0]) == "real":
             raise TraceError(
                 f"{where}: its input is real-valued; a crossbar needs a binary or quantised input"
@@ -163,7 +180,8 @@ def check(trace: Trace) -> None:
 def _check_op(where: str, op: Op) -> None:
     for f in fields(op):
         item = getattr(op, f.name)
-        arrays = [item.scale] if isinstance(item, Weights) else [item]
+        scaled = [item] if isinstance(item, Weights) else item if f.name == "alternatives" else []
+        arrays = [w.scale for w in scaled] or [item]
         for array in arrays:
             is_level = isinstance(op, Threshold) and f.name == "level"
             if isinstance(array, np.ndarray) and array.dtype.kind == "f":
@@ -172,6 +190,22 @@ def _check_op(where: str, op: Op) -> None:
                     raise TraceError(f"{where}: '{f.name}' holds NaN or infinite values")
     if isinstance(op, Dropout) and not (0 <= op.p < 1 and op.granularity in Dropout.GRANULARITIES):
         raise TraceError(f"{where}: dropout rate must be in [0, 1), granularity one of {Dropout.GRANULARITIES}")
+
+
+def _check_draws(where: str, node: Node) -> None:
+    """Refuse copies of a layer that differ, and random numbers that no module could draw."""
+    if isinstance(node.op, Weighted):
+        first = node.op.weights
+        if any(w.values.shape != first.values.shape or w.bits != first.bits for w in node.op.copies):
+            raise TraceError(f"{where}: all copies of its weights must have the same shape and bits")
+    for draw in node.draws():
+        if draw.kind not in ("bit", "gaussian", "index") or draw.count < 1 or not 0 <= draw.p <= 1:
+            raise TraceError(f"{where}: cannot draw {draw}")
+        if draw.kind == "index" and (draw.choices < 2 or draw.choices & (draw.choices - 1)):
+            raise TraceError(
+                f"{where}: an arbiter draws whole bits, so the number of copies must be a power of two, not"
+                f" {draw.choices}"
+            )
 
 
 def number_kind(trace: Trace, name: str) -> str:

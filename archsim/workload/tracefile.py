@@ -79,6 +79,8 @@ def _encode(value: Op | Weights, prefix: str, arrays: Arrays) -> dict[str, Any]:
         item, key = getattr(value, f.name), f"{prefix}/{f.name}"
         if isinstance(item, Weights):
             out[f.name] = _encode(item, key, arrays)
+        elif f.name == "alternatives":
+            out[f.name] = [_encode(copy, f"{key}/{i}", arrays) for i, copy in enumerate(item)]
         elif isinstance(item, np.ndarray):
             packed = isinstance(value, Weights) and value.bits == 1 and f.name == "values"
             arrays[key] = np.packbits(item.ravel() > 0) if packed else np.ascontiguousarray(item)
@@ -102,7 +104,7 @@ def _decode(kind: Any, record: dict[str, Any], arrays: Arrays) -> Any:
 
 def _value(item: Any, arrays: Arrays) -> Any:
     if isinstance(item, list):
-        return tuple(item)
+        return tuple(_value(part, arrays) for part in item)
     if not isinstance(item, dict):
         return item
     if "array" not in item:

@@ -160,7 +160,7 @@ def test_everything_ends_within_its_buffers(case):
     for stage in case.mapping.graph.stages:
         assert units["multiply", stage.name] == stage.positions * times * parts[stage.name]
         assert units["digital", stage.name] == stage.positions * times * parts[stage.name]
-        drawn = bits_per_pass(case.mapping.trace, stage.dropout) if stage.dropout else 0
+        drawn = bits_per_pass(stage.dropout) if stage.dropout else 0
         assert units["draw", stage.name] == drawn * times * parts[stage.name]
     assert units["average", "output"] == times * prod(case.mapping.trace.output.shape)
 
