@@ -113,7 +113,7 @@ class Trace:
         return (n for n in self.nodes if n.draws())
 
     def varying(self, noisy: Collection[str] = ()) -> frozenset[str]:
-        """Return the names of the nodes whose value differs from pass to pass; `noisy`: nodes with noise of their own."""
+        """Return the names of the nodes whose value differs from pass to pass; `noisy`: with noise of their own."""
         out: set[str] = set()
         for node in self.nodes:
             if node.draws() or node.name in noisy or any(i in out for i in node.inputs):
