@@ -37,10 +37,11 @@ from numba.extending import intrinsic  # noqa: E402
 
 from archsim.functional import Converter, LayerEncoding  # noqa: E402
 from archsim.functional.layer import compile_layer, run_layer  # noqa: E402
-from archsim.functional.values import Signs, from_channels_first, pack  # noqa: E402
+from archsim.functional.values import Samples, Signs, from_channels_first, pack  # noqa: E402
 from archsim.workload.trace import Conv, Linear, Node, Weights  # noqa: E402
 
 BITS, STEP = 6, 1
+QUIET = Samples(0, np.empty(0, np.int64), np.empty(0, np.int64))  # a packed layer draws no random numbers
 UNROLL = 12
 
 
@@ -121,7 +122,7 @@ def linear_case(rng: np.random.Generator) -> tuple[Callable[[], np.ndarray], Cal
             total += converted(a @ b)
         return total
 
-    return lambda: run_layer(layer, value)[0].reshape(batch, outputs), with_torch, batch * inputs * outputs
+    return lambda: run_layer(layer, value, QUIET)[0].reshape(batch, outputs), with_torch, batch * inputs * outputs
 
 
 def conv_case(rng: np.random.Generator) -> tuple[Callable[[], np.ndarray], Callable[[], torch.Tensor], int]:
@@ -145,7 +146,11 @@ def conv_case(rng: np.random.Generator) -> tuple[Callable[[], np.ndarray], Calla
             total += converted(rows @ weights)
         return total
 
-    return lambda: run_layer(layer, value)[0].reshape(-1, channels), with_torch, batch * size**2 * channels**2 * 9
+    return (
+        lambda: run_layer(layer, value, QUIET)[0].reshape(-1, channels),
+        with_torch,
+        batch * size**2 * channels**2 * 9,
+    )
 
 
 def main() -> None:

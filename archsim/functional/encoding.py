@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import ConfigError, MappingError
-from archsim.workload.trace import Conv, Linear, Node, Trace
+from archsim.kernels.constants import FRACTION
+from archsim.workload.trace import Conv, Linear, Node, Trace, Weights
 
 Ints = npt.NDArray[np.int64]
+Int16Array = npt.NDArray[np.int16]
+FloatArray = npt.NDArray[np.floating[Any]]
+
+Tier = Literal["packed", "noise", "conductance"]
+"""How a layer is computed: exact bits; exact bits with errors of the readout added; every cell by its conductance."""
 
 MAX_COUNT = 2**15 - 1
 """The kernels count in 16 bits."""
@@ -54,8 +61,41 @@ LOSSLESS = Converter(bits=None)
 
 
 @dataclass(frozen=True, eq=False)
+class ReadModel:
+    """How the arrays of a layer on one chip differ from ideal ones.
+
+    Conductances are in *cells*: 0 is a nominal high-resistive cell, 1 a nominal low-resistive one (of a multi-level
+    cell, one step of it).
+
+    `lines`: [part][cell], what each word line adds to each column: (2 x rows, columns), in 2**-`FRACTION` cells (see
+    `fixed_point`). Line 2r conducts when input r is +1, line 2r + 1 when it is -1; rows canonical. Nominal ones are
+    `nominal_lines`. None: all cells are nominal.
+    `sigma_on`, `sigma_off`: deviation of one fresh read of a low- and of a high-resistive cell, in cells; reads of
+    different cells, and of one cell at different times, are independent. A multi-level cell that conducts u cells of
+    a peak of p has the variance u sigma_on**2 + (p - u) sigma_off**2.
+    `offset`, `gain`: (parts x columns,), static error of the converter of each column: offset in cells, relative gain.
+    `droop`: part of the read voltage that a conductance of one cell costs on the bit line: a column that conducts S
+    cells is read as S / (1 + droop S). `floor`: conductance of a nominal high-resistive cell, in cells,
+    G_AP / (G_P - G_AP), on which droop acts as well.
+    """
+
+    lines: tuple[tuple[Int16Array, ...], ...] | None = None
+    sigma_on: float = 0.0
+    sigma_off: float = 0.0
+    offset: FloatArray | None = None
+    gain: FloatArray | None = None
+    droop: float = 0.0
+    floor: float = 0.0
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether two reads of the same may differ."""
+        return self.sigma_on > 0 or self.sigma_off > 0
+
+
+@dataclass(frozen=True, eq=False)
 class LayerEncoding:
-    """The row groups of a layer and their converter.
+    """The row groups of a layer, their converter, and how the arrays differ from ideal ones (`read`; None: nowise).
 
     `groups`: canonical rows (input channel x kernel positions + kernel position) that are driven and converted
     together; each row is in exactly one group. The groups of a grouped convolution hold for each of its parts.
@@ -65,6 +105,48 @@ class LayerEncoding:
     groups: tuple[Ints, ...]
     converter: Converter = LOSSLESS
     slices_per_cell: int = 1
+    read: ReadModel | None = None
+
+    @property
+    def tier(self) -> Tier:
+        """The cheapest way to compute the layer that is exact (in distribution, where reads are noisy)."""
+        if self.read is None:
+            return "packed"
+        return "noise" if self.read.lines is None else "conductance"
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the layer's answer to one input differs from pass to pass."""
+        return self.read is not None and self.read.is_noisy
+
+
+def nominal_lines(weights: Weights, slices_per_cell: int) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return what ideal cells conduct, in cells: for each cell of a weight, (2 x rows, columns) as in `ReadModel`.
+
+    A cell holds `slices_per_cell` digits of a weight, digit j being worth 2**j: line 2r conducts the sum u of those
+    that are +1, line 2r + 1 the others.
+    """
+    peak = 2**slices_per_cell - 1
+    digits = (weights.values.reshape(len(weights.values), -1).astype(np.int64) + 2**weights.bits - 1) >> 1
+    cells = [digits >> low & peak for low in range(0, weights.bits, slices_per_cell)]
+    return tuple(np.stack([u.T, peak - u.T], axis=1).reshape(-1, len(digits)) for u in cells)
+
+
+def fixed_point(conductances: npt.ArrayLike, layer: str) -> Int16Array:
+    """Return conductances in cells as whole numbers of 2**-`FRACTION` cells.
+
+    Sums of whole numbers are the same in any order, so that no result depends on batch or threads. Raises
+    `MappingError`, naming the layer, for what is not finite or too large.
+    """
+    scaled = np.rint(np.asarray(conductances, np.float64) * 2**FRACTION)
+    limit = np.iinfo(np.int16).max
+    if not np.all(np.abs(scaled) <= limit):  # also where it is not a number
+        worst = np.asarray(conductances, np.float64).flat[np.argmax(~(np.abs(scaled) <= limit))]
+        raise MappingError(
+            f"layer '{layer}': a cell conducts {worst:.6g} times what a nominal cell adds (low- minus high-resistive);"
+            f" the arrays are computed with at most {limit / 2**FRACTION:.6g}"
+        )
+    return np.asarray(scaled, np.int16)
 
 
 def weight_rows(node: Node) -> int:

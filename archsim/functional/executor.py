@@ -16,7 +16,7 @@ from archsim.functional.dropout import drop
 from archsim.functional.encoding import LayerEncoding
 from archsim.functional.layer import Layer, compile_layer, run_layer
 from archsim.functional.randomness import bits_per_evaluation
-from archsim.functional.values import Value, as_reals, from_channels_first, layout, repeat
+from archsim.functional.values import Samples, Value, as_reals, from_channels_first, layout, repeat
 from archsim.kernels.constants import COLUMN_BLOCK
 from archsim.workload.trace import (
     INPUT,
@@ -107,7 +107,7 @@ def execute(
     for a in range(0, len(images), image_step):
         inputs = from_channels_first(images[a : a + image_step])
         index = first_image + np.arange(a, a + len(inputs))
-        start = _run_steady(program, inputs, books)
+        start = _run_steady(program, inputs, Samples(seed, index, np.zeros_like(index)), books)
         for t in range(0, passes, pass_step):
             index_of_pass = np.arange(t, min(t + pass_step, passes))
             out = _run_varying(program, start, seed, index, index_of_pass, books)
@@ -117,11 +117,11 @@ def execute(
     return FunctionalRun(logits, books.closed(), books.bits)
 
 
-def _run_steady(program: Program, inputs: Images, books: Books) -> dict[str, Value]:
+def _run_steady(program: Program, inputs: Images, samples: Samples, books: Books) -> dict[str, Value]:
     values: dict[str, Value] = {INPUT: inputs}
     needed = {i for n in program.varying for i in n.inputs} | {program.trace.output.name}
     for node, dead in _with_last_uses(program.steady):
-        values[node.name] = _run_node(program, node, [values[i] for i in node.inputs], books)
+        values[node.name] = _run_node(program, node, [values[i] for i in node.inputs], samples, books)
         for name in dead - needed:
             values.pop(name, None)
     return values
@@ -131,15 +131,15 @@ def _run_varying(
     program: Program, start: Mapping[str, Value], seed: int, images: Ints, passes: Ints, books: Books
 ) -> npt.NDArray[np.float32]:
     """Return the logits (images, passes, classes) of a chunk; `start`: the values that do not vary."""
-    image_of, pass_of = images.repeat(len(passes)), np.tile(passes, len(images))
+    samples = Samples(seed, images.repeat(len(passes)), np.tile(passes, len(images)))
     values: dict[str, Value] = {}
     for node, dead in _with_last_uses(program.varying):
         inputs = [values[i] if i in values else repeat(start[i], len(passes)) for i in node.inputs]
         if isinstance(node.op, Dropout):
-            values[node.name] = drop(node, inputs[0], seed, image_of, pass_of)
-            books.bits[node.name] += len(image_of) * bits_per_evaluation(node)
+            values[node.name] = drop(node, inputs[0], seed, samples.images, samples.passes)
+            books.bits[node.name] += len(samples.images) * bits_per_evaluation(node)
         else:
-            values[node.name] = _run_node(program, node, inputs, books)
+            values[node.name] = _run_node(program, node, inputs, samples, books)
         for name in dead:
             values.pop(name, None)
     output = program.trace.output.name
@@ -147,11 +147,11 @@ def _run_varying(
     return as_reals(last).astype(np.float32).reshape(len(images), len(passes), -1)
 
 
-def _run_node(program: Program, node: Node, inputs: list[Value], books: Books) -> Value:
+def _run_node(program: Program, node: Node, inputs: list[Value], samples: Samples, books: Books) -> Value:
     op, value = node.op, inputs[0]
     match op:
         case Linear() | Conv():
-            out, activity = run_layer(program.layers[node.name], value)
+            out, activity = run_layer(program.layers[node.name], value, samples)
             books.layers[node.name] += activity
             return out
         case Threshold() | Sign():

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from archsim.errors import MappingError, TraceError
 from archsim.functional.activity import LayerActivity
 from archsim.functional.encoding import LOSSLESS, MAX_COUNT, Converter, LayerEncoding, weight_rows
-from archsim.functional.values import Grid, Reals, Signs, Value, Words, layout, pack
+from archsim.functional.values import Grid, Reals, Samples, Signs, Value, Words, layout, pack
 from archsim.kernels import crossbar, packing
 from archsim.kernels.constants import LANE, PANEL_LANES, words_for
 from archsim.kernels.lanes import LanePlan, by_blocks, column_blocks, pack_weights, panels, plan_lanes
@@ -121,6 +121,8 @@ def compile_layer(node: Node, encoding: LayerEncoding, input_shape: tuple[int, .
     """Prepare a layer. `input_shape`: of one sample, channels first."""
     op = node.op
     assert isinstance(op, Linear | Conv)
+    if encoding.tier != "packed":
+        raise MappingError(f"layer '{node.name}': the {encoding.tier} tier cannot be computed")
     window = window_of(node, input_shape)
     peak = 2**encoding.slices_per_cell - 1
     groups, converter = _merged(encoding, weight_rows(node), peak, int(np.prod(window.kernel)))
@@ -163,21 +165,21 @@ def _range(rows: int, converter: Converter, peak: int) -> tuple[int, int]:
     return max(converter.low, lowest), min(converter.high, highest)
 
 
-def run_layer(layer: Layer, value: Value) -> tuple[Reals, LayerActivity]:
+def run_layer(layer: Layer, value: Value, samples: Samples) -> tuple[Reals, LayerActivity]:
     """Apply a layer to its input. Returns its output and what it did (`bits_drawn` apart)."""
     node, op, window = layer.node, layer.op, layer.window
     if isinstance(value, np.ndarray):
         raise TraceError(f"node '{node.name}': its input is real-valued; a crossbar needs bits or quantised integers")
     planes = list(_planes(value))
-    samples = len(planes[0][0])
+    count = len(planes[0][0])
     bound = layer.bound * sum(abs(weight) for *_, weight in planes)
     if bound >= 2**31 - 1:
         raise MappingError(f"layer '{node.name}': its sums need more than 32 bits")
-    out = np.empty((samples * window.out[0] * window.out[1], len(op.weights.values)),
+    out = np.empty((count * window.out[0] * window.out[1], len(op.weights.values)),
                    np.int16 if bound < MAX_COUNT else np.int32)  # fmt: skip
     driven = sum(_multiply(layer, *plane, out, add=i > 0) for i, plane in enumerate(planes))
-    activity = _activity(layer, value, samples, len(planes), driven)
-    return _scaled(layer, value, out.reshape(samples, *window.out, -1)), activity
+    activity = _activity(layer, value, count, len(planes), driven)
+    return _scaled(layer, value, out.reshape(count, *window.out, -1)), activity
 
 
 def _planes(value: Signs | Grid) -> Iterator[tuple[Words, Words | None, int]]:

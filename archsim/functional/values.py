@@ -20,6 +20,18 @@ Reals = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
+class Samples:
+    """Which samples a value holds, for whoever draws random numbers: the seed of the run, image and pass of each.
+
+    `images`: index in the whole run. `passes`: 0 where a value is the same in every pass. Both int64 (samples,).
+    """
+
+    seed: int
+    images: npt.NDArray[np.int64]
+    passes: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
 class Signs:
     """Binary values: `gain` x (+1 where the bit is 1, -1 where it is 0, 0 where it is not kept).
 

@@ -26,6 +26,10 @@ CACHE_LINE = 64
 COLUMN_BLOCK = WIDTHS[-1]
 """Columns are padded to a multiple of this."""
 
+FRACTION = 8
+"""Conductances are whole numbers of 2**-8 cells: half a step, 0.2 %, is small beside any spread of devices, and 16 bits
+hold up to 128 cells, enough for multi-level cells and for shorts."""
+
 GAMMA = 0x9E3779B97F4A7C15
 MIX_1 = 0xBF58476D1CE4E5B9
 MIX_2 = 0x94D049BB133111EB

@@ -18,7 +18,7 @@ _masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in WIDTHS)
 
 TWICE = 0x00010001
 
-BUILT_WITH = "9043716ccab325ef"
+BUILT_WITH = "4075b5b0ae6f00ce"
 """Digest of `constants` and `vector`. Numba keeps compiled kernels until their own file changes; so must this."""
 
 

@@ -12,7 +12,7 @@ from numba import njit, prange
 from archsim.kernels.constants import GAMMA, LANE, MIX_1, MIX_2
 from archsim.kernels.vector import at_least16, keep32
 
-BUILT_WITH = "9043716ccab325ef"
+BUILT_WITH = "4075b5b0ae6f00ce"
 """Digest of `constants` and `vector`. Numba keeps compiled kernels until their own file changes; so must this."""
 
 

@@ -9,12 +9,13 @@ import pytest
 from archsim.errors import ConfigError, MappingError
 from archsim.functional.encoding import Converter, LayerEncoding, check_encoding
 from archsim.functional.layer import compile_layer, run_layer
-from archsim.functional.values import Signs, from_channels_first, pack
+from archsim.functional.values import Samples, Signs, from_channels_first, pack
 from archsim.kernels import crossbar, packing, reference
 from archsim.kernels.lanes import by_blocks, pack_weights, panels, plan_lanes
 from archsim.workload.trace import Conv, Linear, Node, Weights
 
 ONE = np.ones(1, np.float32)
+QUIET = Samples(0, np.empty(0, np.int64), np.empty(0, np.int64))  # a packed layer draws no random numbers
 
 
 def linear(values, bits=1):
@@ -26,7 +27,7 @@ def run(node, x, encoding, kept=None):
     """Run a fully connected layer on x (vectors, rows) of -1 and +1."""
     value = Signs(pack(from_channels_first(x) > 0), x.shape[1],
                   None if kept is None else pack(from_channels_first(kept)))  # fmt: skip
-    return run_layer(compile_layer(node, encoding, (x.shape[1],)), value)[0].reshape(len(x), -1)
+    return run_layer(compile_layer(node, encoding, (x.shape[1],)), value, QUIET)[0].reshape(len(x), -1)
 
 
 def cut(rows, size):
@@ -174,7 +175,7 @@ def test_a_map_smaller_than_its_kernel():
     node = Node("c", Conv(Weights(w, 1, ONE), (1, 1), (2, 2), (1, 1)), ("input",), (4, 1, 1))
     x = np.ones((1, 2, 1, 1), int)
     value = Signs(pack(from_channels_first(x) > 0), 2)
-    out, activity = run_layer(compile_layer(node, LayerEncoding((np.arange(50),)), (2, 1, 1)), value)
+    out, activity = run_layer(compile_layer(node, LayerEncoding((np.arange(50),)), (2, 1, 1)), value, QUIET)
     np.testing.assert_array_equal(out[0, 0, 0], w[:, :, 2, 2].sum(axis=1))
     assert (activity.rows_driven, activity.rows_padded) == (2, 48)
 
