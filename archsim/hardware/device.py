@@ -61,6 +61,24 @@ class MtjDevice:
         tmr = mtj.tunnel_magnetoresistance(self.tmr.value, voltage, temperature, self.half_voltage.value)
         return self.parallel.value, float(mtj.antiparallel_resistance(self.parallel.value, tmr))
 
+    @property
+    def disturbed_by_reads(self) -> bool:
+        """Whether a read current takes the path of a write; not in SOT cells, which have a path for each."""
+        return self.kind != "sot_mtj"
+
+    def conductances(
+        self, voltage: float, temperature: float, resistance: mtj.Real = 1.0, tmr: mtj.Real = 1.0
+    ) -> tuple[mtj.Real, mtj.Real]:
+        """Return the conductances of a parallel and of an antiparallel cell, its access transistor included, in S.
+
+        `resistance`, `tmr`: factors on R_P and on the TMR, for cells that are not nominal. The whole voltage counts
+        as the junction's bias, as in `resistances`.
+        """
+        parallel = self.parallel.value * resistance
+        ratio = mtj.tunnel_magnetoresistance(self.tmr.value * tmr, voltage, temperature, self.half_voltage.value)
+        series = self.series.value
+        return 1 / (parallel + series), 1 / (mtj.antiparallel_resistance(parallel, ratio) + series)
+
     def mean_conductance(self, voltage: float, temperature: float) -> Figure:
         """Return the mean conductance of a conducting cell, half of them low- and half high-resistive, in siemens.
 

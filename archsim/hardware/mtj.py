@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from archsim.errors import ConfigError
 
-Real = float | npt.NDArray[np.float64]
+Real = float | npt.NDArray[np.floating[Any]]
 
 ROOM = 300.0  # K, where every library value is stated
 CURIE = 1100.0  # K, of CoFeB: vgsot-sim 0.1.1 (READ)
