@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -100,12 +100,19 @@ class LayerEncoding:
     `groups`: canonical rows (input channel x kernel positions + kernel position) that are driven and converted
     together; each row is in exactly one group. The groups of a grouped convolution hold for each of its parts.
     `slices_per_cell`: how many weight bits one (multi-level) cell holds, converted as one sum.
+    `alternatives`: as `read`, for each further copy of the weights that an arbiter chooses from.
     """
 
     groups: tuple[Ints, ...]
     converter: Converter = LOSSLESS
     slices_per_cell: int = 1
     read: ReadModel | None = None
+    alternatives: tuple[ReadModel | None, ...] = ()
+
+    def of_copies(self, count: int) -> tuple[LayerEncoding, ...]:
+        """Return how each of `count` copies of the weights is read; without `alternatives` all are read alike."""
+        reads = (self.read, *self.alternatives) if self.alternatives else (self.read,) * count
+        return tuple(replace(self, read=read, alternatives=()) for read in reads)
 
     @property
     def tier(self) -> Tier:
@@ -117,7 +124,7 @@ class LayerEncoding:
     @property
     def is_noisy(self) -> bool:
         """Whether the layer's answer to one input differs from pass to pass."""
-        return self.read is not None and self.read.is_noisy
+        return any(read is not None and read.is_noisy for read in (self.read, *self.alternatives))
 
 
 def nominal_lines(weights: Weights, slices_per_cell: int) -> tuple[npt.NDArray[np.int64], ...]:
@@ -168,6 +175,10 @@ def check_encoding(node: Node, encoding: LayerEncoding) -> None:
     largest = max(len(g) for g in encoding.groups)
     if not encoding.converter.is_lossless(largest, 2**slices - 1) and (2**slices - 1) * largest > MAX_COUNT // 2:
         raise MappingError(f"layer '{node.name}': a group of {largest} rows is too large to be read at once")
+    copies, reads = len(node.op.copies), 1 + len(encoding.alternatives)
+    has_cells = encoding.read is not None and encoding.read.lines is not None
+    if reads != copies and (encoding.alternatives or has_cells):
+        raise MappingError(f"layer '{node.name}': {copies} copies of the weights have cells of their own, not {reads}")
 
 
 def check_encodings(trace: Trace, encodings: Mapping[str, LayerEncoding]) -> None:
