@@ -15,18 +15,20 @@ from pydantic import Field
 
 from archsim.config import Document, Model, json_schema, load, origin
 from archsim.errors import ConfigError, DataError
-from archsim.workload.data import DATASETS, ImageSet, load_dataset
+from archsim.workload.data import DATASETS, ImageSet, Task, load_dataset
 
 Positive = Annotated[int, Field(ge=1)]
 Argument = bool | int | float | str | list[int] | list[float] | list[str]
 
 
 class DatasetChoice(Model):
-    """Which images the network is evaluated on."""
+    """Which images, signals or features the network is evaluated on."""
 
-    name: Literal["digits", "mnist", "cifar10"]
+    name: Literal["digits", "mnist", "cifar10", "ecg5000", "diabetes", "gap"]
     split: Literal["train", "test"] = "test"
-    preprocessing: Literal["unit", "centred"] = Field("unit", description="pixels in [0, 1], or in [-1, 1]")
+    preprocessing: Literal["unit", "centred"] = Field(
+        "unit", description="inputs in [0, 1], or in [-1, 1], which suits signals and features"
+    )
 
 
 class QuantizationChoice(Model):
@@ -94,8 +96,13 @@ class Workload:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one image, (C, H, W)."""
+        """Shape of one input: an image (C, H, W), a signal (C, L) or features (F,)."""
         return DATASETS[self.config.dataset.name].shape
+
+    @property
+    def task(self) -> Task:
+        """What the network is for, as its data set says."""
+        return DATASETS[self.config.dataset.name].task
 
     def data(self, count: int | None = None, *, split: str | None = None, exact: bool = True) -> ImageSet:
         """Return images of the workload's data set, prepared as its network wants them; see `load_dataset`."""
