@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from archsim.config import Document, Frequency, Model, Temperature, Voltage, load, origin
+from archsim.hardware.imperfections import Imperfections
 from archsim.hardware.parts.array import ColumnMux, Crossbar, Decoder, ParityTree, RowDriver
 from archsim.hardware.parts.buffer import Buffer, OffChipMemory
 from archsim.hardware.parts.converter import Adc, SenseAmplifier
@@ -95,6 +96,7 @@ class ArchConfig(Document):
     mapping: MappingRules = MappingRules()
     schedule: Literal["layer_by_layer", "pipelined_layers", "pipelined_passes"] = "pipelined_passes"
     grain: Literal["position", "row", "map"] = "row"
+    imperfections: Imperfections = Imperfections()
 
     _folder: Path = PrivateAttr(default=Path())
 

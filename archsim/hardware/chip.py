@@ -13,6 +13,7 @@ from archsim.errors import ConfigError
 from archsim.hardware.arch import ArchConfig
 from archsim.hardware.component import ZERO, Component, Figure
 from archsim.hardware.device import MtjDevice
+from archsim.hardware.effects import Effects, what_is_on
 from archsim.hardware.library import Library, load_library
 from archsim.hardware.parts.converter import check_bits, sample_hold
 from archsim.hardware.parts.logic import LANE
@@ -31,7 +32,8 @@ class Chip:
     `components` and `counts` (instances on the whole chip) are keyed by component name; a part that the chip does not
     have (such as a router on a bus, or an off-chip memory) is in neither. `parts` says where each stands.
     `tile_pitch` is in metres; `device` is None for cells that archsim has no physics for; `ir_drop` is the part of the
-    read voltage lost on a bit line. `warnings` says what was accepted although it is doubtful.
+    read voltage lost on a bit line; `effects` are the imperfections that are on. `warnings` says what was accepted
+    although it is doubtful.
     """
 
     arch: ArchConfig
@@ -41,6 +43,7 @@ class Chip:
     counts: Mapping[str, int]
     device: MtjDevice | None
     ir_drop: Figure | None
+    effects: Effects
     tile_pitch: Figure
     memory_bandwidth: Figure | None
     warnings: tuple[str, ...]
@@ -121,6 +124,7 @@ def _build(arch: ArchConfig, library: Library) -> Chip:
         counts=MappingProxyType({n: p.count * _blocks(arch, p.level, "chip") for n, p in parts.items()}),
         device=arch.crossbar.mtj(site),
         ir_drop=ir_drop,
+        effects=what_is_on(arch, library, ir_drop),
         tile_pitch=pitch,
         memory_bandwidth=arch.memory.rate(site) if arch.memory else None,
         warnings=tuple(_doubts(arch, ir_drop)),
@@ -220,7 +224,7 @@ def _doubts(arch: ArchConfig, ir_drop: Figure | None) -> Iterator[str]:
     if arch.crossbar.ir_drop == "refuse":
         ways = f"drive at most {fitting} rows at a time, " if fitting else "shorten the bit line (fewer rows), "
         raise ConfigError(f"{text}; {ways}take a device of higher resistance, or set ir_drop: allow")
-    yield f"{text}; results do not include the error that this makes"
+    yield f"{text}; the answers include the error that this makes"
 
 
 def _check_supply(arch: ArchConfig, library: Library) -> None:
