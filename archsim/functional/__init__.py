@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from archsim.functional.activity import FunctionalRun, LayerActivity
+from archsim.functional.chance import Chance
 from archsim.functional.compute import compute
 from archsim.functional.encoding import LOSSLESS, Converter, LayerEncoding, ideal_encodings
-from archsim.functional.randomness import dropout_mask
+from archsim.functional.noise import Chances, dropout_mask, node_noise
 
 __all__ = [
-    "LOSSLESS", "Converter", "FunctionalRun", "LayerActivity", "LayerEncoding", "compute", "dropout_mask",
-    "ideal_encodings",
+    "LOSSLESS", "Chance", "Chances", "Converter", "FunctionalRun", "LayerActivity", "LayerEncoding", "compute",
+    "dropout_mask", "ideal_encodings", "node_noise",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ import numpy.typing as npt
 class LayerActivity:
     """Exact totals of one layer over all evaluations, before any tiling over columns.
 
-    evaluations: times the layer was computed: images x passes, or images if nothing before it is stochastic.
+    evaluations: times the layer was computed: images x passes, or images if neither it nor what is before it varies.
     vectors: input vectors applied: evaluations x output positions x input bits.
     rows_driven, rows_dropped, rows_padded, rows_idle: rows of those vectors that were driven; kept off by dropout;
         outside the map; off because the input bit is 0. Their sum is vectors x rows (x parts of a grouped convolution).
@@ -39,7 +39,7 @@ class FunctionalRun:
     """What the arrays answer.
 
     `logits`: float32 (passes, images, classes). `activity`: by crossbar layer.
-    `bits_drawn`: random bits drawn, by dropout node.
+    `bits_drawn`: random bits drawn, by node that draws any.
     """
 
     logits: npt.NDArray[np.float32]

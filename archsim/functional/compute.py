@@ -10,6 +10,7 @@ import numpy.typing as npt
 from archsim.errors import ConfigError, DataError
 from archsim.functional.activity import FunctionalRun
 from archsim.functional.encoding import LayerEncoding, check_encodings
+from archsim.functional.noise import Chances, check_chances
 from archsim.workload.trace import Trace
 
 
@@ -20,28 +21,32 @@ def compute(
     passes: int,
     seed: int,
     *,
+    chances: Chances | None = None,
     first_image: int = 0,
     progress: Callable[[int, int], None] | None = None,
     max_bytes: int = 256 * 2**20,
 ) -> FunctionalRun:
     """Compute what a network answers on its arrays, for all images and Monte-Carlo passes.
 
-    `encodings`: by crossbar layer. `images`: (N, *trace.input_shape). `seed`: of the dropout bits.
-    `first_image`: index of `images[0]` in the whole run; the random bits depend on it and on nothing else about the
+    `encodings`: by crossbar layer. `images`: (N, *trace.input_shape). `seed`: of every random number.
+    `chances`: how the chip's modules draw, by node, one for each of its draws; ideal where none are given.
+    `first_image`: index of `images[0]` in the whole run; the random numbers depend on it and on nothing else about the
     batch. `progress`: called with (samples done, samples in all). `max_bytes`: about how much working memory to use.
 
-    Raises `DataError` for images of the wrong shape or with NaN, `ConfigError` for no passes, `MappingError` for
-    encodings that do not fit, `TraceError` for operations that cannot be computed.
+    Raises `DataError` for images of the wrong shape or with NaN, `ConfigError` for no passes and for chances that
+    do not fit, `MappingError` for encodings that do not fit, `TraceError` for operations that cannot be computed.
     """
     if passes < 1:
         raise ConfigError(f"passes: must be at least 1, got {passes}")
     check_encodings(trace, encodings)
+    check_chances(trace, chances or {})
     checked = _checked(trace, images)
     if progress is not None:
         progress(0, len(checked) * passes)  # the very first run compiles kernels, which takes a while
     from archsim.functional.executor import compile_trace, execute  # loads numba
 
-    return execute(compile_trace(trace, encodings), checked, passes, seed, first_image, max_bytes, progress)
+    program = compile_trace(trace, encodings, chances or {})
+    return execute(program, checked, passes, seed, first_image, max_bytes, progress)
 
 
 def _checked(trace: Trace, images: npt.ArrayLike) -> npt.NDArray[np.float32]:

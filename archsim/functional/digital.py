@@ -15,7 +15,7 @@ from archsim.errors import TraceError
 from archsim.functional.values import Grid, Reals, Signs, Value, Words, as_reals, layout, to_channels_first
 from archsim.kernels import packing
 from archsim.kernels.constants import words_for
-from archsim.workload.trace import Activation, Affine, Node, Pool, Quantize, Sign, Threshold
+from archsim.workload.trace import Activation, Affine, Node, Normalise, Pool, Quantize, Sign, Threshold
 
 Float = npt.NDArray[np.float32]
 
@@ -93,6 +93,25 @@ def softmax(node: Node, value: Value) -> Float:
     axis = -1 if len(node.shape) == 1 else 2
     power = np.exp(x - x.max(axis=axis, keepdims=True))
     return np.asarray(power / power.sum(axis=axis, keepdims=True), np.float32)
+
+
+def normalise(node: Node, value: Value) -> Float:
+    """Subtract each sample's mean and divide by its deviation.
+
+    The statistics are summed in float64, which is exact for the whole numbers that arrays deliver, and rounded to
+    float32. Raises `TraceError` for an unknown set of values, and for sets of one value, which all become 0.
+    """
+    op = node.op
+    assert isinstance(op, Normalise)
+    x = as_reals(value).astype(np.float32)
+    if op.over not in Normalise.OVER:
+        raise TraceError(f"node '{node.name}': cannot normalise over '{op.over}'; known: {', '.join(Normalise.OVER)}")
+    axes = (1, 2, 3) if op.over == "layer" else (1, 2)
+    if all(x.shape[axis] == 1 for axis in axes):
+        raise TraceError(f"node '{node.name}': normalising over '{op.over}' leaves nothing of a single value")
+    mean = x.mean(axis=axes, keepdims=True, dtype=np.float64)
+    deviation = np.sqrt(x.var(axis=axes, keepdims=True, dtype=np.float64) + op.epsilon)
+    return np.asarray((x - mean.astype(np.float32)) / deviation.astype(np.float32), np.float32)
 
 
 def flatten(value: Value) -> Value:

@@ -1,24 +1,21 @@
-"""Applies Monte-Carlo dropout to values: draws the keep-bits of every sample and drops what they say."""
+"""Applies Monte-Carlo dropout to values: draws the bits of every sample and drops what they say."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from archsim.functional.randomness import keep_limit, maps_of, stream_of
-from archsim.functional.values import Grid, Signs, Value, Words, layout, pack, unpack
-from archsim.kernels import packing
-from archsim.kernels.constants import words_for
+from archsim.functional.chance import Chance
+from archsim.functional.noise import IDEAL, maps_of, source_of
+from archsim.functional.randomness import mask_tail
+from archsim.functional.values import Grid, Samples, Signs, Value, Words, layout, pack, unpack
 from archsim.workload.trace import Dropout, Node
 
-Ints = npt.NDArray[np.int64]
 
-
-def drop(node: Node, value: Value, seed: int, images: Ints, passes: Ints) -> Value:
-    """Drop what the bits of (seed, node, image, pass) say; `images`, `passes`: of each sample of `value`."""
+def drop(node: Node, value: Value, samples: Samples, chance: Chance = IDEAL) -> Value:
+    """Drop what the bits of (seed, node, image, pass) say."""
     op = node.op
     assert isinstance(op, Dropout)
-    kept = _draw(node, seed, images, passes)
+    kept = _kept(node, samples, chance)
     gain = float(np.float32(op.gain))
     if isinstance(value, Signs):
         still = kept if value.kept is None else kept & value.kept
@@ -32,24 +29,18 @@ def drop(node: Node, value: Value, seed: int, images: Ints, passes: Ints) -> Val
     return np.where(keep, value.astype(np.float32) * np.float32(gain), np.float32(0))
 
 
-def _draw(node: Node, seed: int, images: Ints, passes: Ints) -> Words:
+def _kept(node: Node, samples: Samples, chance: Chance) -> Words:
     """Return the keep-bits of every sample as packed pixels (samples, height, width, words)."""
     op = node.op
     assert isinstance(op, Dropout)
     height, width, channels = layout(node.shape)
-    by_map = op.granularity == "channel"
-    maps = maps_of(node) if by_map else channels
-    pixels = 1 if by_map else height * width
-    words = words_for(maps)
-    drawn = np.empty((len(images), pixels * (words - 1)), np.uint16)
-    limits = np.full(32, keep_limit(op.p), np.uint16)
-    packing.keep_bits(np.uint64(stream_of(seed, node.name)), images, passes, limits, drawn)
-    kept = np.zeros((len(images), pixels, words), np.uint16)
-    kept[..., :-1] = drawn.reshape(len(images), pixels, -1)
+    maps = maps_of(node) if op.granularity == "channel" else channels
+    dropped = source_of(node, 0, samples.seed, chance).bits(samples.images, samples.passes)
+    count, pixels, words = dropped.shape
+    kept = np.zeros((count, pixels, words + 1), np.uint16)
+    np.invert(dropped, out=kept[..., :-1])
+    mask_tail(kept[..., :-1], maps)
     if maps < channels:
         kept = pack(unpack(kept, maps).repeat(channels // maps, axis=-1))
-    elif channels % 16:
-        kept[..., -2] &= np.uint16((1 << channels % 16) - 1)
-    return np.ascontiguousarray(np.broadcast_to(kept, (len(images), height * width, kept.shape[-1]))).reshape(
-        len(images), height, width, -1
-    )
+    everywhere = np.broadcast_to(kept, (count, height * width, kept.shape[-1]))
+    return np.ascontiguousarray(everywhere).reshape(count, height, width, -1)

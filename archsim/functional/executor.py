@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,12 +12,15 @@ import numpy.typing as npt
 from archsim.errors import TraceError
 from archsim.functional import digital
 from archsim.functional.activity import FunctionalRun, LayerActivity
+from archsim.functional.arbiter import run_selected
+from archsim.functional.budget import chunk_sizes, with_last_uses
+from archsim.functional.chance import Chance
 from archsim.functional.dropout import drop
 from archsim.functional.encoding import LayerEncoding
 from archsim.functional.layer import Layer, compile_layer, run_layer
-from archsim.functional.randomness import bits_per_evaluation
-from archsim.functional.values import Samples, Value, as_reals, from_channels_first, layout, repeat
-from archsim.kernels.constants import COLUMN_BLOCK
+from archsim.functional.noise import Chances, bits_per_evaluation, chances_of, noise_of
+from archsim.functional.stochastic import perturb
+from archsim.functional.values import Reals, Samples, Value, as_reals, from_channels_first, repeat
 from archsim.workload.trace import (
     INPUT,
     Activation,
@@ -28,10 +31,12 @@ from archsim.workload.trace import (
     Flatten,
     Linear,
     Node,
+    Normalise,
     Pool,
     Quantize,
     Sign,
     Softmax,
+    Stochastic,
     Threshold,
     Trace,
 )  # fmt: skip
@@ -43,34 +48,49 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A trace ready to run: its layers compiled, its nodes split into those before and after the first random bit."""
+    """A trace ready to run. `layers`: each copy of each crossbar layer. `noisy`: the layers whose reads are noisy."""
 
     trace: Trace
-    layers: Mapping[str, Layer]
+    layers: Mapping[str, tuple[Layer, ...]]
+    noisy: frozenset[str]
+    chances: Chances
 
     @cached_property
     def steady(self) -> tuple[Node, ...]:
         """The nodes whose value is the same in every pass."""
-        return tuple(n for n in self.trace.nodes if n.name not in self.trace.varying())
+        names = self.trace.varying(self.noisy)
+        return tuple(n for n in self.trace.nodes if n.name not in names)
 
     @cached_property
     def varying(self) -> tuple[Node, ...]:
         """The nodes whose value differs from pass to pass."""
-        return tuple(n for n in self.trace.nodes if n.name in self.trace.varying())
+        names = self.trace.varying(self.noisy)
+        return tuple(n for n in self.trace.nodes if n.name in names)
+
+    def chances_of(self, node: Node) -> tuple[Chance, ...]:
+        """Return how the modules draw the numbers of a node."""
+        return chances_of(node, self.chances)
 
 
-def compile_trace(trace: Trace, encodings: Mapping[str, LayerEncoding]) -> Program:
-    """Compile every crossbar layer; `encodings` must have been checked."""
+def compile_trace(trace: Trace, encodings: Mapping[str, LayerEncoding], chances: Chances) -> Program:
+    """Compile every crossbar layer; `encodings` and `chances` must have been checked."""
     if len(trace.output.shape) != 1:
         raise TraceError(f"node '{trace.output.name}': the output must be a vector of scores, not {trace.output.shape}")
-    return Program(
-        trace,
-        {n.name: compile_layer(n, encodings[n.name], trace.shape_of(n.inputs[0])) for n in trace.crossbar_nodes()},
-    )
+    nodes = tuple(trace.crossbar_nodes())
+    layers = {n.name: _compile_copies(n, encodings[n.name], trace.shape_of(n.inputs[0])) for n in nodes}
+    return Program(trace, layers, frozenset(n.name for n in nodes if encodings[n.name].is_noisy), chances)
+
+
+def _compile_copies(node: Node, encoding: LayerEncoding, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
+    assert isinstance(node.op, Linear | Conv)
+    copies = node.op.copies
+    singles = (replace(node, op=replace(node.op, weights=weights, alternatives=())) for weights in copies)
+    pairs = zip(singles, encoding.of_copies(len(copies)), strict=True)
+    return tuple(compile_layer(single, its_encoding, input_shape) for single, its_encoding in pairs)
 
 
 class Books:
-    """Adds up the activity of the layers and the random bits of the dropouts, chunk by chunk."""
+    """Adds up the activity of the layers and the random bits of all nodes, chunk by chunk."""
 
     def __init__(self, trace: Trace) -> None:
         self.layers = {n.name: LayerActivity() for n in trace.crossbar_nodes()}
@@ -103,7 +123,9 @@ def execute(
     """Run all images and passes."""
     books = Books(program.trace)
     logits = np.empty((passes, len(images), program.trace.output.shape[0]), np.float32)
-    image_step, pass_step = _chunk(program, passes, max_bytes)
+    image_step, pass_step = chunk_sizes(
+        program.trace, program.steady, program.varying, program.chances, passes, max_bytes
+    )
     for a in range(0, len(images), image_step):
         inputs = from_channels_first(images[a : a + image_step])
         index = first_image + np.arange(a, a + len(inputs))
@@ -120,7 +142,7 @@ def execute(
 def _run_steady(program: Program, inputs: Images, samples: Samples, books: Books) -> dict[str, Value]:
     values: dict[str, Value] = {INPUT: inputs}
     needed = {i for n in program.varying for i in n.inputs} | {program.trace.output.name}
-    for node, dead in _with_last_uses(program.steady):
+    for node, dead in with_last_uses(program.steady):
         values[node.name] = _run_node(program, node, [values[i] for i in node.inputs], samples, books)
         for name in dead - needed:
             values.pop(name, None)
@@ -133,13 +155,11 @@ def _run_varying(
     """Return the logits (images, passes, classes) of a chunk; `start`: the values that do not vary."""
     samples = Samples(seed, images.repeat(len(passes)), np.tile(passes, len(images)))
     values: dict[str, Value] = {}
-    for node, dead in _with_last_uses(program.varying):
+    for node, dead in with_last_uses(program.varying):
         inputs = [values[i] if i in values else repeat(start[i], len(passes)) for i in node.inputs]
-        if isinstance(node.op, Dropout):
-            values[node.name] = drop(node, inputs[0], seed, samples.images, samples.passes)
-            books.bits[node.name] += len(samples.images) * bits_per_evaluation(node)
-        else:
-            values[node.name] = _run_node(program, node, inputs, samples, books)
+        values[node.name] = _run_node(program, node, inputs, samples, books)
+        if node.name in books.bits:
+            books.bits[node.name] += len(samples.images) * bits_per_evaluation(node, program.chances_of(node))
         for name in dead:
             values.pop(name, None)
     output = program.trace.output.name
@@ -151,9 +171,15 @@ def _run_node(program: Program, node: Node, inputs: list[Value], samples: Sample
     op, value = node.op, inputs[0]
     match op:
         case Linear() | Conv():
-            out, activity = run_layer(program.layers[node.name], value, samples)
+            out, activity = _run_copies(program, node, value, samples)
             books.layers[node.name] += activity
             return out
+        case Dropout():
+            return drop(node, value, samples, *program.chances_of(node))
+        case Stochastic():
+            return perturb(node, value, samples, program.chances_of(node))
+        case Normalise():
+            return digital.normalise(node, value)
         case Threshold() | Sign():
             return digital.threshold(op, value)
         case Quantize():
@@ -173,35 +199,9 @@ def _run_node(program: Program, node: Node, inputs: list[Value], samples: Sample
     raise TraceError(f"node '{node.name}': the operation '{op.kind}' cannot be computed")
 
 
-def _with_last_uses(nodes: tuple[Node, ...]) -> Iterator[tuple[Node, set[str]]]:
-    """Yield each node with the names that no later one of these nodes reads."""
-    for i, node in enumerate(nodes):
-        later = {name for n in nodes[i + 1 :] for name in n.inputs}
-        yield node, set(node.inputs) - later
-
-
-def _chunk(program: Program, passes: int, max_bytes: int) -> tuple[int, int]:
-    """Return how many images and passes to compute at once within the memory budget, by estimate."""
-    steady = _peak_bytes(program.trace, program.steady)
-    varying = _peak_bytes(program.trace, program.varying)
-    at_once = max(1, min(passes, max_bytes // max(varying, 1)))
-    return max(1, max_bytes // (max(steady, 1) + varying * at_once)), at_once
-
-
-def _peak_bytes(trace: Trace, nodes: tuple[Node, ...]) -> int:
-    """Estimate the bytes that one sample needs at the worst moment: live values, and twice the value being made."""
-    live: dict[str, int] = {}
-    peak = 0
-    for node, dead in _with_last_uses(nodes):
-        for name in node.inputs:
-            live.setdefault(name, _bytes_of(trace.shape_of(name)))
-        live[node.name] = _bytes_of(node.shape)
-        peak = max(peak, sum(live.values()) + live[node.name])
-        for name in dead:
-            live.pop(name, None)
-    return peak
-
-
-def _bytes_of(shape: tuple[int, ...]) -> int:
-    height, width, channels = layout(shape)
-    return 4 * height * width * -(-channels // COLUMN_BLOCK) * COLUMN_BLOCK
+def _run_copies(program: Program, node: Node, value: Value, samples: Samples) -> tuple[Reals, LayerActivity]:
+    copies = program.layers[node.name]
+    if len(copies) == 1:
+        return run_layer(copies[0], value, samples)
+    (chance,) = program.chances_of(node)
+    return run_selected(copies, value, samples, noise_of(node, 0, samples, chance)[:, 0])

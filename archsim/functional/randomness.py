@@ -1,71 +1,106 @@
-"""The random bits of dropout: a pure function of (seed, node, image, pass, element).
+"""The random bits of a chip: a pure function of (seed, node, use, image, pass, bit).
 
-A kept element is one whose 16-bit uniform lies below round((1 - p) x 2**16), so p has a resolution of 2**-16. Element e
-of a node's shape is pixel x (channels rounded up to 16) + channel, so that 16 channels of a pixel are one word.
+A bit is 1 where its 16-bit uniform is at least its limit, round((1 - p) x 2**16): p has a resolution of 2**-16, and 0
+and 1 are exact. Bits come in rows, each of which starts a new 16-bit word.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from archsim.errors import TraceError
-from archsim.functional.values import layout, to_channels_first
-from archsim.kernels import reference
+from archsim.functional.values import Words, pack
 from archsim.kernels.constants import LANE
-from archsim.workload.trace import Dropout, Node
 
-Limits = npt.NDArray[np.uint16]
-
-
-def stream_of(seed: int, name: str) -> int:
-    """Return the 64-bit key of a node's random stream."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest(), "little")
+Ints = npt.NDArray[np.int64]
+Probabilities = npt.NDArray[np.floating]
 
 
-def keep_limit(p: float) -> int:
-    """Return the largest 16-bit uniform that keeps an element; at least one of 2**16 always does."""
-    return max(1, round((1 - p) * 2**16)) - 1
+def stream_of(seed: int, name: str, use: str = "") -> int:
+    """Return the 64-bit key of a node's random stream; `use` (up to 16 bytes): what it is for, if there are several."""
+    text = f"{seed}/{name}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8, person=use.encode()).digest(), "little")
 
 
-def maps_of(node: Node) -> int:
-    """Return how many feature maps a channel-wise dropout has. Raises `TraceError` if they do not divide its input."""
-    assert isinstance(node.op, Dropout)
-    channels = node.shape[0]
-    maps = node.op.maps if node.op.maps is not None and len(node.shape) == 1 else channels
-    if maps < 1 or channels % maps:
-        raise TraceError(f"node '{node.name}': {channels} elements cannot be divided into {maps} equal maps")
-    return maps
+def limits_of(p: npt.ArrayLike) -> Ints:
+    """Return how many of the 2**16 uniforms make a bit 0 if it is 1 with probability `p`: none only if p is 1."""
+    chance = np.asarray(p, np.float64)
+    return np.where(chance >= 1, 0, np.maximum(np.rint((1 - chance) * 2**16), 1)).astype(np.int64)
 
 
-def bits_per_evaluation(node: Node) -> int:
-    """Return the random bits that one evaluation of a dropout draws."""
-    assert isinstance(node.op, Dropout)
-    return int(np.prod(node.shape)) if node.op.granularity == "element" else maps_of(node)
+def mask_tail(words: Words, live: int) -> None:
+    """Clear, in place, what lies beyond the first `live` bits in the last word of each row."""
+    if live % LANE:
+        words[..., -1] &= np.uint16((1 << live % LANE) - 1)
 
 
-def dropout_mask(
-    node: Node, shape: tuple[int, ...], seed: int, image: int | npt.ArrayLike, pass_index: int
-) -> npt.NDArray[np.bool_]:
-    """Return True where the dropout `node` keeps its input: the very bits that `compute` draws.
+@dataclass(frozen=True, eq=False)
+class BitSource:
+    """What draws the bits of a node for one use: `rows` of `live` bits for each image and pass.
 
-    `shape`: shape of its input without batch axis, `node.shape`. `image`: index of an image in the whole run, or
-    several, which then become the first axis of the answer. Raises `TraceError` for another node or shape.
+    `p`: the probability that a bit is 1, shape (rows, live), or (1, 1) for all alike. `correlation`: the chance that a
+    bit repeats the one of the pass before (same image) instead of being drawn afresh; the first pass draws all afresh.
     """
-    if not isinstance(node.op, Dropout):
-        raise TraceError(f"node '{node.name}' is a {node.op.kind}, not a dropout")
-    if tuple(shape) != tuple(node.shape):
-        raise TraceError(f"node '{node.name}' has shape {node.shape}, not {tuple(shape)}")
-    images = np.atleast_1d(np.asarray(image, np.int64))
-    height, width, channels = layout(shape)
-    by_map = node.op.granularity == "channel"
-    drawn = maps_of(node) if by_map else channels
-    pitch = -(-drawn // LANE) * LANE
-    limits = np.full(pitch if by_map else height * width * pitch, keep_limit(node.op.p), np.uint16)
-    kept = reference.keep_bits(stream_of(seed, node.name), images, np.full(images.shape, pass_index), limits)
-    kept = kept.reshape(len(images), -1, pitch)[..., :drawn].repeat(channels // drawn, axis=-1)
-    kept = np.broadcast_to(kept, (len(images), height * width, channels))
-    mask = to_channels_first(kept.reshape(len(images), height, width, channels), tuple(shape))
-    return mask if np.ndim(image) else mask[0]
+
+    seed: int
+    name: str
+    use: str
+    rows: int
+    live: int
+    p: Probabilities
+    correlation: float = 0.0
+
+    def bits(self, images: Ints, passes: Ints) -> Words:
+        """Return the packed bits of each sample (samples, rows, words), 0 beyond the last; `images`, `passes`: of each.
+
+        A bit that repeats is followed back to the pass in which it was drawn.
+        """
+        bits = self._fresh(images, passes)
+        if self.correlation == 0:
+            return bits
+        repeats = BitSource(self.seed, self.name, f"repeat {self.use}", self.rows, self.live,
+                            np.array([[self.correlation]]))  # fmt: skip
+        samples, at, stale = np.arange(len(images)), passes, repeats.bits(images, passes)
+        while True:
+            stale[at == 0] = 0
+            left = stale.any(axis=(1, 2))
+            if not left.any():
+                return bits
+            samples, at, stale = samples[left], at[left] - 1, stale[left]
+            bits[samples] = bits[samples] & ~stale | self._fresh(images[samples], at) & stale
+            stale &= repeats.bits(images[samples], at)
+
+    @property
+    def _words(self) -> int:
+        return -(-self.live // LANE)
+
+    @cached_property
+    def _limits(self) -> Ints:
+        return limits_of(self.p)
+
+    @cached_property
+    def _highest_zeros(self) -> Words:
+        """The largest uniform that makes each bit 0, as the kernel wants it: for a multiple of 32 bits, repeated."""
+        highest = np.maximum(self._limits, 1) - 1
+        if highest.size == 1:
+            return np.full(2 * LANE, highest[0, 0], np.uint16)
+        table = np.zeros((self.rows, self._words * LANE), np.uint16)
+        table[:, : self.live] = highest
+        return np.pad(table.ravel(), (0, table.size % (2 * LANE)))
+
+    def _fresh(self, images: Ints, passes: Ints) -> Words:
+        from archsim.kernels import packing  # loads numba
+
+        out = np.empty((len(images), self.rows * self._words), np.uint16)
+        key = np.uint64(stream_of(self.seed, self.name, self.use))
+        packing.keep_bits(key, images, passes, self._highest_zeros, out)
+        np.invert(out, out=out)
+        bits = out.reshape(len(images), self.rows, self._words)
+        if not self._limits.all():
+            bits |= pack(np.broadcast_to(self._limits == 0, (self.rows, self.live)))[:, :-1]
+        mask_tail(bits, self.live)
+        return bits

@@ -118,3 +118,14 @@ def repeat(value: Value, times: int) -> Value:
         return Signs(value.bits.repeat(times, axis=0), value.channels, some, value.gain)
     kept = None if value.kept is None else value.kept.repeat(times, axis=0)
     return Grid(value.values.repeat(times, axis=0), value.quantizer, kept, value.gain)
+
+
+def take(value: Value, samples: npt.NDArray[np.intp]) -> Value:
+    """Return some samples of a value, by index."""
+    if isinstance(value, np.ndarray):
+        return value[samples]
+    if isinstance(value, Signs):
+        some = None if value.kept is None else value.kept[samples]
+        return Signs(value.bits[samples], value.channels, some, value.gain)
+    kept = None if value.kept is None else value.kept[samples]
+    return Grid(value.values[samples], value.quantizer, kept, value.gain)

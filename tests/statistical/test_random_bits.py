@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from archsim.functional import dropout_mask
-from archsim.functional.randomness import keep_limit
+from archsim.functional.randomness import limits_of
 from archsim.workload.trace import Dropout, Node
 
 SHAPE = (24, 12, 12)
@@ -29,7 +29,7 @@ def test_keep_rate(p, granularity):
     kept = masks(p=p, granularity=granularity)
     if granularity == "channel":
         kept = kept[:, :, 0, 0]
-    q = (keep_limit(p) + 1) / 2**16
+    q = limits_of(p) / 2**16
     assert abs(q - (1 - p)) <= 2**-17
     assert abs(kept.mean() - q) <= SIGMAS * np.sqrt(q * (1 - q) / kept.size)
 
@@ -37,7 +37,7 @@ def test_keep_rate(p, granularity):
 def test_keep_rate_of_every_element():
     """No element of the map is favoured: chi-square of the counts of all 3456 elements."""
     kept = masks(p=0.3).reshape(len(IMAGES), -1).sum(axis=0)
-    q = (keep_limit(0.3) + 1) / 2**16
+    q = limits_of(0.3) / 2**16
     chi_square = ((kept - len(IMAGES) * q) ** 2 / (len(IMAGES) * q * (1 - q))).sum()
     assert abs(chi_square - len(kept)) <= SIGMAS * np.sqrt(2 * len(kept))
 
