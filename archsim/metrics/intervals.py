@@ -1,4 +1,4 @@
-"""Estimates with 95 % intervals: of a proportion, of a mean, of a calibration error.
+"""Estimates with 95 % intervals: of a proportion, a mean, a difference, an area under a curve, a calibration error.
 
 The intervals say how far a figure may move with another sample of images from the same source. They say nothing
 about another chip, another training run or another data set.
@@ -7,7 +7,7 @@ about another chip, another training run or another data set.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,18 +38,64 @@ class Estimate:
         return self.low <= other <= self.high
 
 
-def proportion(successes: int, trials: int) -> Estimate:
+def proportion(successes: float, trials: int, z: float = _Z) -> Estimate:
     """Return a proportion with its Wilson score interval (Wilson 1927), which holds for few trials and near 0 and 1.
 
-    Raises `ValueError` unless 0 <= `successes` <= `trials` and `trials` > 0.
+    `successes`: a fraction where some are expected values. `z`: standard normal quantile of the interval, 95 % by
+    default. Raises `ValueError` unless 0 <= `successes` <= `trials` and `trials` > 0.
     """
     if not 0 <= successes <= trials or trials == 0:
         raise ValueError(f"{successes} successes in {trials} trials")
-    share, shrink = successes / trials, 1 + _Z**2 / trials
-    centre = (share + _Z**2 / (2 * trials)) / shrink
-    half = _Z / shrink * math.sqrt(share * (1 - share) / trials + (_Z / (2 * trials)) ** 2)
+    share, shrink = successes / trials, 1 + z**2 / trials
+    centre = (share + z**2 / (2 * trials)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
     # At a share of 0 or 1 an end of the interval is exactly the share; rounding may put it one digit inside.
     return Estimate(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)), "Wilson")
+
+
+def paired_difference(better: int, worse: int, trials: int) -> Estimate:
+    """Return the difference of two proportions over the same images, with the interval of Agresti & Min 2005.
+
+    `better`: images that only the first gets right; `worse`: that only the second does. Half an image is added to each
+    of the four cells, so that the interval has a width where the two never differ. Raises `ValueError` for counts that
+    cannot be.
+    """
+    if min(better, worse) < 0 or better + worse > trials or trials == 0:
+        raise ValueError(f"{better} and {worse} of {trials} images")
+    n, b, c = trials + 2, better + 0.5, worse + 0.5
+    centre = (b - c) / n
+    half = _Z * math.sqrt((b + c) - (b - c) ** 2 / n) / n
+    value = (better - worse) / trials
+    return Estimate(value, max(-1.0, min(value, centre - half)), min(1.0, max(value, centre + half)), "Agresti-Min")
+
+
+def roc_area(area: float, deviation: float, positives: int, negatives: int) -> Estimate:
+    """Return the area under a ROC curve with its interval: at each end the wider of two.
+
+    One is the normal interval of `deviation`, the standard error of DeLong et al. 1988, which holds for any shape of
+    the scores but has no width where the area is 1. The other is method 5 of Newcombe 2006 (Stat. Med. 25:559), which
+    has one: it inverts the variance of Hanley & McNeil 1982 with the mean of both sample sizes in its covariance
+    terms; its ends are where |area - x| = z sqrt(V(x)).
+    """
+    mean_size = (positives + negatives) / 2
+
+    def beyond(x: float) -> float:
+        spread = 1 + (mean_size - 1) * ((1 - x) / (2 - x) + x / (1 + x))
+        return (area - x) ** 2 - _Z**2 * x * (1 - x) / (positives * negatives) * spread
+
+    low = min(_root(beyond, 0.0, area), area - _Z * deviation)
+    high = max(_root(beyond, 1.0, area), area + _Z * deviation)
+    return Estimate(area, max(0.0, low), min(1.0, high), "DeLong and Newcombe")
+
+
+def _root(function: Callable[[float], float], outside: float, inside: float) -> float:
+    """Return where a function turns from positive (`outside`) to not positive (`inside`), by bisection."""
+    if function(outside) <= 0:
+        return outside
+    for _ in range(60):
+        middle = (outside + inside) / 2
+        outside, inside = (middle, inside) if function(middle) > 0 else (outside, middle)
+    return inside
 
 
 def mean(values: Floats, lowest: float = -math.inf, highest: float = math.inf) -> Estimate:

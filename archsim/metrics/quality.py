@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import DataError
+from archsim.metrics.calibration import ECE_BINS, equal_mass_bins, equal_width_bins
 from archsim.metrics.intervals import Estimate, Floats, Integers, calibration_error, mean, proportion
-
-ECE_BINS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +61,7 @@ class Quality:
     nll: Estimate
     brier: Estimate
     ece: Estimate
+    adaptive_ece: Estimate
     entropy: Estimate
     expected_entropy: Estimate
     mutual_information: Estimate
@@ -81,12 +81,12 @@ def predict(logits: npt.NDArray[Any]) -> Prediction:
     `logits`: class scores before softmax, shape (T, N, C). Raises `DataError` if they are not numbers, empty, not
     finite, or of another number of axes.
     """
-    _check_logits(logits)
+    check_logits(logits)
     passes, images, classes = logits.shape
     log_mean = np.full((images, classes), -np.inf)
     expected = np.zeros(images)
     for scores in logits:  # one pass at a time: the work space is that of one pass
-        log_p = _log_softmax(scores)
+        log_p = log_softmax(scores)
         expected += _entropy(log_p)
         np.logaddexp(log_mean, log_p, out=log_mean)
     # The laws p <= 1 and 0 <= expected entropy <= entropy <= ln C hold but for rounding; here they hold exactly.
@@ -109,22 +109,26 @@ def evaluate_quality(
     * `nll`: mean of -ln p(label), in nats; proper score.
     * `brier`: mean of the sum over classes of (p - one-hot)^2, 0 to 2 (Brier 1950); proper score.
     * `ece`: expected calibration error over equal-width bins of confidence (Guo et al. 2017), 0 to 1.
+    * `adaptive_ece`: the same over bins that hold equally many images (Nguyen & O'Connor 2015), 0 to 1.
     * `entropy`, `expected_entropy`, `mutual_information`: means over images, in nats.
 
     `logits`: shape (T, N, C). `labels`: integers from 0 to C - 1, shape (N,). `rng` draws the bootstrap resamples of
-    the ECE and nothing else. Raises `DataError` for bad logits (see `predict`) or labels that do not fit them.
+    the calibration errors and nothing else. Raises `DataError` for bad logits (see `predict`) or labels that do not fit
+    them.
     """
     prediction = predict(logits)
     images, classes = prediction.probabilities.shape
-    truth = _check_labels(labels, images, classes)
+    truth = check_labels(labels, images, classes)
     correct = prediction.label == truth
-    gaps = prediction.confidence - correct
+    confidence = prediction.confidence
+    gaps = confidence - correct
     top = math.log(classes)
     return Quality(
         accuracy=proportion(int(correct.sum()), images),
         nll=mean(negative_log_likelihood(prediction, truth), lowest=0.0),
         brier=mean(brier_score(prediction, truth), 0.0, 2.0),
-        ece=calibration_error(gaps, equal_width_bins(prediction.confidence, bins), bins, rng, resamples),
+        ece=calibration_error(gaps, equal_width_bins(confidence, bins), bins, rng, resamples),
+        adaptive_ece=calibration_error(gaps, equal_mass_bins(confidence, bins), bins, rng, resamples),
         entropy=mean(prediction.entropy, 0.0, top),
         expected_entropy=mean(prediction.expected_entropy, 0.0, top),
         mutual_information=mean(prediction.mutual_information, 0.0, top),
@@ -146,19 +150,11 @@ def brier_score(prediction: Prediction, labels: Integers) -> Floats:
     return score
 
 
-def equal_width_bins(confidence: Floats, bins: int) -> npt.NDArray[np.intp]:
-    """Return the bin of each confidence: bin m of M holds (m/M, (m+1)/M], as in Guo et al. 2017.
-
-    A confidence within 1e-9 of an edge counts as on it: few passes that are each certain give confidences such as
-    12/20 = 9/15, and rounding must not choose their bin.
-    """
-    return np.clip(np.ceil(confidence * bins - 1e-9).astype(np.intp) - 1, 0, bins - 1)
-
-
-def _log_softmax(scores: npt.NDArray[Any]) -> Floats:
+def log_softmax(scores: npt.NDArray[Any]) -> Floats:
+    """Return the logarithm of the softmax over the last axis, in float64."""
     shifted = scores.astype(np.float64)
-    shifted -= shifted.max(axis=1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    shifted -= shifted.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
 
 
@@ -168,7 +164,8 @@ def _entropy(log_p: Floats) -> Floats:
     return 0.0 - negative  # not -0.0, which would be printed
 
 
-def _check_logits(logits: npt.NDArray[Any]) -> None:
+def check_logits(logits: npt.NDArray[Any]) -> None:
+    """Raise `DataError` unless these are finite numbers of shape (passes, images, classes), one of each at least."""
     if logits.ndim != 3 or logits.dtype.kind not in "fiu":
         raise DataError(
             f"logits: got {logits.dtype} of shape {logits.shape}; need real numbers of shape (passes, images, classes)"
@@ -186,7 +183,8 @@ def _check_logits(logits: npt.NDArray[Any]) -> None:
         raise DataError("logits: the largest and the smallest differ by more than a float64 can hold")
 
 
-def _check_labels(labels: npt.NDArray[Any], images: int, classes: int) -> Integers:
+def check_labels(labels: npt.NDArray[Any], images: int, classes: int) -> Integers:
+    """Return the labels as indices; `DataError` unless there is one of the classes for each image."""
     if labels.shape != (images,) or labels.dtype.kind not in "iu":
         raise DataError(
             f"labels: got {labels.dtype} of shape {labels.shape}; need integers, one for each of {images} images"

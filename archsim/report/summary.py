@@ -34,11 +34,12 @@ QUALITY = {
     "nll": "nats: negative log-likelihood of the right class",
     "brier": "squared error of the probabilities, 0 to 2",
     "ece": "expected calibration error",
+    "adaptive_ece": "the same over bins of equally many images",
     "entropy": "nats: predictive, all uncertainty",
     "expected_entropy": "nats: of the single passes, in the data",
     "mutual_information": "nats: between passes, in the model",
 }
-SHARES = ("accuracy", "ece")
+SHARES = ("accuracy", "ece", "adaptive_ece")
 
 
 def summary(result: Result) -> Iterator[RenderableType]:

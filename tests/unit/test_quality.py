@@ -10,8 +10,9 @@ from torchmetrics.regression import MeanSquaredError
 from torchmetrics.text import Perplexity
 
 from archsim.errors import DataError
+from archsim.metrics.calibration import equal_width_bins
 from archsim.metrics.intervals import Estimate, calibration_error, mean, proportion
-from archsim.metrics.quality import equal_width_bins, evaluate_quality, predict
+from archsim.metrics.quality import evaluate_quality, predict
 
 
 def rng(seed: int = 0) -> np.random.Generator:
