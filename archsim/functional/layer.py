@@ -13,7 +13,7 @@ from archsim.errors import MappingError, TraceError
 from archsim.functional.activity import LayerActivity
 from archsim.functional.encoding import LOSSLESS, MAX_COUNT, Converter, LayerEncoding, weight_rows
 from archsim.functional.values import Grid, Reals, Samples, Signs, Value, Words, layout, pack
-from archsim.kernels import crossbar, packing
+from archsim.kernels import crossbar, maps, packing
 from archsim.kernels.constants import LANE, PANEL_LANES, words_for
 from archsim.kernels.lanes import LanePlan, by_blocks, column_blocks, pack_weights, panels, plan_lanes
 from archsim.workload.trace import Conv, Linear, Node
@@ -229,7 +229,7 @@ def _spread(words: Words, window: Window) -> npt.NDArray[np.uint32]:
     images, height, width, per_pixel = words.shape
     pad_y, pad_x = window.padding
     out = np.empty((images, height + 2 * pad_y, width + 2 * pad_x, per_pixel - 1), np.uint32)
-    crossbar.spread(words, pad_y, pad_x, out)
+    maps.spread(words, pad_y, pad_x, out)
     return out
 
 

@@ -1,8 +1,6 @@
 """The crossbar kernel: multiplies packed inputs by XNOR and popcount, and converts group by group.
 
-Maps come with their padding around them and with every 16-bit word stored twice (`spread`), so that a lane is
-broadcast by a plain 32-bit load. Where each lane is just a word of the map, the innermost loop reads the map itself;
-else the lanes are gathered first. Either way, the loop sees an array of words and where its vectors begin.
+`kernels.maps` says how input vectors lie in memory.
 """
 
 from __future__ import annotations
@@ -11,83 +9,14 @@ import numpy as np
 from numba import njit, prange
 
 from archsim.kernels.constants import CELLS, MOST_ROWS, TASK_ROWS, WIDTHS
-from archsim.kernels.vector import count_ones, gather, rebuild, tile
+from archsim.kernels.maps import TWICE, gather_lanes, task_vectors, window_places
+from archsim.kernels.vector import count_ones, rebuild, tile
 
 _plain128, _plain64, _plain32, _plain16 = (tile(w, False) for w in WIDTHS)
 _masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in WIDTHS)
 
-TWICE = 0x00010001
-
-BUILT_WITH = "4075b5b0ae6f00ce"
-"""Digest of `constants` and `vector`. Numba keeps compiled kernels until their own file changes; so must this."""
-
-
-@njit(parallel=True, cache=True, error_model="numpy", nogil=True)
-def spread(words, pad_y, pad_x, out):  # type: ignore[no-untyped-def]
-    """Store each of `words` (images, height, width, words) twice, with zeros around the map.
-
-    `out`: uint32 (images, height + 2 `pad_y`, width + 2 `pad_x`, words without the spare one).
-    """
-    images, height, width, _ = words.shape
-    for n in prange(images):
-        if pad_y > 0 or pad_x > 0:
-            out[n] = np.uint32(0)
-        for i in range(height):
-            for j in range(width):
-                for k in range(out.shape[3]):
-                    out[n, i + pad_y, j + pad_x, k] = np.uint32(words[n, i, j, k]) * np.uint32(TWICE)
-
-
-@njit(cache=True, error_model="numpy")
-def _places(map_shape, window):  # type: ignore[no-untyped-def]
-    """Return, for each output position, the first word it reads in its image, and whether it reads no padding."""
-    height, width, words = map_shape
-    out_height, out_width, stride_y, stride_x, pad_y, pad_x, reach_y, reach_x = window
-    begins = np.empty(out_height * out_width, np.int64)
-    inside = np.empty(out_height * out_width, np.bool_)
-    for row in range(out_height):
-        top = row * stride_y
-        inside_y = top >= pad_y and top + reach_y < height - pad_y
-        for column in range(out_width):
-            left = column * stride_x
-            begins[row * out_width + column] = (top * width + left) * words
-            inside[row * out_width + column] = inside_y and left >= pad_x and left + reach_x < width - pad_x
-    return begins, inside
-
-
-@njit(cache=True, error_model="numpy")
-def _rows(first, count, begins, image_words):  # type: ignore[no-untyped-def]
-    """Return the output position of vectors from number `first` on, and the first word that each reads.
-
-    The last of `count` is repeated to fill the blocks that the innermost loop takes at once; nobody reads the results.
-    """
-    size = (count + MOST_ROWS - 1) // MOST_ROWS * MOST_ROWS
-    positions, words = np.empty(size, np.int64), np.empty(size, np.int64)
-    image, position = divmod(first, len(begins))
-    for r in range(size):
-        positions[r] = position
-        words[r] = image * image_words + begins[position]
-        if r < count - 1:
-            position += 1
-            if position == len(begins):
-                image, position = image + 1, 0
-    return positions, words
-
-
-@njit(cache=True, error_model="numpy")
-def _gather(words, begins, pieces, lane_pieces):  # type: ignore[no-untyped-def]
-    """Return the lanes of each vector, one vector after the other, and where each begins."""
-    lanes = len(lane_pieces) - 1
-    out = np.empty(len(begins) * lanes, np.uint32)
-    for r in range(len(begins)):
-        gather(
-            words.ctypes.data + 4 * begins[r],
-            out.ctypes.data + 4 * r * lanes,
-            pieces.ctypes.data,
-            lane_pieces.ctypes.data,
-            lanes,
-        )
-    return out, np.arange(len(begins)) * lanes
+BUILT_WITH = "57d9e40772802b41"
+"""Digest of what is imported. Numba keeps compiled kernels until their own file changes; so must this."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -193,23 +122,16 @@ def _count(vectors, plan, cell, panel, block, target):  # type: ignore[no-untype
 @njit(cache=True, error_model="numpy")
 def _task(maps, has_kept, places, undropped, plan, cell, blocks, target):  # type: ignore[no-untyped-def]
     """Do some vectors, all groups and columns. Returns how many rows are driven."""
-    x, mask, image_words, is_own_mask = maps
     begins, inside = places
-    pieces, lane_pieces = plan[1:3]
+    _, _, starts, odd, driven = undropped
     _, first, count, _, _, _ = target
-    positions, rows = _rows(first, count, begins, image_words)
-    is_gathered = len(pieces) > 0
-    words, word_rows = _gather(x, rows, pieces, lane_pieces) if is_gathered else (x, rows)
+    positions, words, word_rows, allowed, mask_rows = task_vectors(
+        maps, has_kept, begins, undropped[:2], plan[1], plan[2], first, count
+    )
+    full, state_rows = inside[positions], positions
     if has_kept:
-        allowed, mask_rows = (words, word_rows) if is_own_mask else (mask, rows)
-        if is_gathered and not is_own_mask:
-            allowed, mask_rows = _gather(mask, rows, pieces, lane_pieces)
-        full = np.zeros(len(rows), np.bool_)
-        state_rows = np.arange(len(rows))
+        full, state_rows = np.zeros(len(positions), np.bool_), np.arange(len(positions))
         starts, odd, driven = _driven(allowed, mask_rows, full, plan, cell)
-    else:
-        allowed, mask_begins, starts, odd, driven = undropped
-        mask_rows, full, state_rows = mask_begins[positions], inside[positions], positions
     vectors = words, word_rows, allowed, mask_rows, full, starts, state_rows, odd
     for panel in range(len(plan[5]) - 1):
         for b in range(len(blocks)):
@@ -221,7 +143,7 @@ def _task(maps, has_kept, places, undropped, plan, cell, blocks, target):  # typ
 def multiply(x, mask, has_kept, window, plan, cell, blocks, out, columns, add):  # type: ignore[no-untyped-def]
     """Do one binary matrix-vector product for every image and output position; see `kernels.reference`.
 
-    `x`: the map of all images from `spread`. `mask`: likewise, the driven rows; one map of ones if not `has_kept`.
+    `x`: the map of all images from `maps.spread`. `mask`: likewise, the driven rows; one map of ones if not `has_kept`.
     `window`: (out height, out width, stride y, x, padding y, x, last row and column of the kernel from its first).
     `plan`: of a `LanePlan`, source, pieces, lane pieces, group lanes and group rows; and the `panels`.
     `cell`: its weights `by_blocks`; how many slices of a weight it holds; step, lowest and highest code that can occur
@@ -233,12 +155,12 @@ def multiply(x, mask, has_kept, window, plan, cell, blocks, out, columns, add): 
     total = len(out)
     counted = np.zeros((total + TASK_ROWS - 1) // TASK_ROWS, np.int64)
     maps = x.reshape(-1), mask.reshape(-1), x[0].size, x.ctypes.data == mask.ctypes.data
-    places = _places(x.shape[1:], window)
+    places = window_places(x.shape[1:], window)
     # Unless rows are dropped, those that are driven depend on the position only: count them once.
     begins, inside = (places[0][:0], places[1][:0]) if has_kept else places
     allowed = maps[1]
     if len(plan[1]) > 0:
-        allowed, begins = _gather(allowed, begins, plan[1], plan[2])
+        allowed, begins = gather_lanes(allowed, begins, plan[1], plan[2])
     starts, odd, driven = _driven(allowed, begins, inside, plan, cell)
     undropped = allowed, begins, starts, odd, driven
     for task in prange(len(counted)):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from archsim.kernels.constants import GAMMA, LANE, MIX_1, MIX_2
+from archsim.kernels.constants import LANE
+from archsim.kernels.hashing import fold
 from archsim.kernels.vector import at_least16, keep32
 
-BUILT_WITH = "4075b5b0ae6f00ce"
-"""Digest of `constants` and `vector`. Numba keeps compiled kernels until their own file changes; so must this."""
+BUILT_WITH = "b1ba5e9f0889319a"
+"""Digest of what is imported. Numba keeps compiled kernels until their own file changes; so must this."""
 
 
 @njit(parallel=True, cache=True, error_model="numpy", nogil=True)
@@ -67,18 +68,6 @@ def flatten_bits(bits, channels, out):  # type: ignore[no-untyped-def]
                 out[n, f // LANE] |= np.uint16((bits[n, i, word] >> bit & 1) << f % LANE)
 
 
-@njit(cache=True, error_model="numpy")
-def _mix(z):  # type: ignore[no-untyped-def]
-    z = (z ^ z >> np.uint64(30)) * np.uint64(MIX_1)
-    z = (z ^ z >> np.uint64(27)) * np.uint64(MIX_2)
-    return z ^ z >> np.uint64(31)
-
-
-@njit(cache=True, error_model="numpy")
-def _fold(key, number):  # type: ignore[no-untyped-def]
-    return _mix(key ^ _mix(np.uint64(number) + np.uint64(GAMMA)))
-
-
 @njit(parallel=True, cache=True, error_model="numpy", nogil=True)
 def keep_bits(stream, images, passes, limits, out):  # type: ignore[no-untyped-def]
     """Draw one keep-bit for each element: 1 where its 16-bit uniform is at most its limit.
@@ -89,7 +78,7 @@ def keep_bits(stream, images, passes, limits, out):  # type: ignore[no-untyped-d
     """
     samples, words = out.shape
     for n in prange(samples):
-        key = _fold(_fold(stream, images[n]), passes[n])
+        key = fold(fold(stream, images[n]), passes[n])
         for j in range(0, words, 2):
             at = limits.ctypes.data + 2 * (j * LANE % len(limits))
             both = keep32(key, np.uint64(j * LANE // 4), at)

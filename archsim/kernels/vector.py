@@ -10,75 +10,28 @@ Numba's cache does not see a change in this file: the kernels that use it carry 
 # ruff: noqa: ARG001 (numba reads the signature of an intrinsic; its arguments reach `emit` as a list)
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from archsim.kernels.constants import CELLS, GAMMA, MIX_1, MIX_2, MOST_ROWS
-
-
-def _emitter(function: Callable[..., Any]) -> Any:
-    """Make an intrinsic of a function that returns (signature, emit); kernels call it without its first argument."""
-    return intrinsic(function)
-
-
-I16, I32, I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
-
-
-def _splat(builder: Any, value: Any, lanes: int) -> Any:
-    vector = ir.VectorType(value.type, lanes)
-    single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(I32, 0))
-    zeros = ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
-    return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), zeros)
-
-
-def _doubled(builder: Any, address: Any, vector: Any) -> Any:
-    """Return a lane in every element of a vector; as it is stored twice, this is a load and no shuffle."""
-    pair = _splat(builder, _load(builder, address, I32, 4), vector.count // 2)
-    return builder.bitcast(pair, vector)
-
-
-def _load(builder: Any, address: Any, kind: Any, align: int = 2) -> Any:
-    value = builder.load(builder.inttoptr(address, kind.as_pointer()))
-    value.align = align
-    return value
-
-
-def _number(builder: Any, table: Any, index: Any) -> Any:
-    """Return an element of a table of int64."""
-    return _load(builder, builder.add(table, builder.shl(index, I64(3))), I64, 8)
-
-
-def _store(builder: Any, value: Any, address: Any, align: int = 2) -> None:
-    builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = align
-
-
-def _variable(builder: Any, initial: Any) -> Any:
-    """Return the address of a local variable, which LLVM keeps in a register."""
-    return cgutils.alloca_once_value(builder, initial)  # type: ignore[no-untyped-call]
-
-
-def _bytes(builder: Any, elements: Any) -> Any:
-    """Return a distance in bytes, from one in 16-bit elements."""
-    return builder.shl(elements, I64(1))
-
-
-def _opaque(builder: Any, value: Any) -> Any:
-    """Return the value by way of an instruction that is none, but keeps LLVM from making vectors of a short loop.
-
-    Loading vectors from scattered addresses takes longer than the loop.
-    """
-    return builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
-
-
-def _intrinsic(module: Any, name: str, vector: Any, operands: int) -> Any:
-    """Return LLVM's function `name` on 16-bit vectors."""
-    name = f"llvm.{name}.v{vector.count}i16"
-    return module.globals.get(name) or ir.Function(module, ir.FunctionType(vector, [vector] * operands), name=name)
+from archsim.kernels.emit import (
+    I16,
+    I32,
+    I64,
+    doubled,
+    emitter,
+    in_bytes,
+    load,
+    number,
+    opaque,
+    splat,
+    store,
+    variable,
+    vector_function,
+)  # fmt: skip
 
 
 def tile(width: int, masked: bool) -> Any:
@@ -102,7 +55,7 @@ def tile(width: int, masked: bool) -> Any:
     blocks, rows = width // lanes, min(MOST_ROWS, CELLS // width)
     vector = ir.VectorType(I16, lanes)
 
-    @_emitter
+    @emitter
     def run(  # type: ignore[no-untyped-def]
         _context, x, x_rows, mask, mask_rows, source, starts, state_rows, state_pitch, group_lanes, first, last,
         weights, slice_count, slice_pitch, step, top, sums,
@@ -112,24 +65,24 @@ def tile(width: int, masked: bool) -> Any:
         def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
             (x, x_rows, mask, mask_rows, source, starts, state_rows, state_pitch, group_lanes, first, last,
              weights, slice_count, slice_pitch, step, top, sums) = arguments  # fmt: skip
-            popcount = _intrinsic(b.module, "ctpop", vector, 1)
-            subtract = _intrinsic(b.module, "usub.sat", vector, 2)
-            smaller = _intrinsic(b.module, "umin", vector, 2)
+            popcount = vector_function(b.module, "ctpop", vector, 1)
+            subtract = vector_function(b.module, "usub.sat", vector, 2)
+            smaller = vector_function(b.module, "umin", vector, 2)
             zero, one = (ir.Constant(vector, [n] * lanes) for n in (0, 1))
             cells = [(r, j) for r in range(rows) for j in range(blocks)]
-            count = {cell: _variable(b, zero) for cell in cells}
-            total = {cell: _variable(b, zero) for cell in cells}
-            next_lane = _variable(b, I64(0))
-            step, top = (_splat(b, b.trunc(v, I16), lanes) for v in (step, top))
-            x = [b.add(x, b.shl(_number(b, x_rows, I64(r)), I64(2))) for r in range(rows)]
-            mask = [b.add(mask, b.shl(_number(b, mask_rows, I64(r)), I64(2))) for r in range(rows if masked else 0)]
+            count = {cell: variable(b, zero) for cell in cells}
+            total = {cell: variable(b, zero) for cell in cells}
+            next_lane = variable(b, I64(0))
+            step, top = (splat(b, b.trunc(v, I16), lanes) for v in (step, top))
+            x = [b.add(x, b.shl(number(b, x_rows, I64(r)), I64(2))) for r in range(rows)]
+            mask = [b.add(mask, b.shl(number(b, mask_rows, I64(r)), I64(2))) for r in range(rows if masked else 0)]
 
             def count_lane(at: Any, lane: Any, first: bool) -> None:
                 at = b.add(at, b.mul(lane, I64(2 * width)))
-                w = [_load(b, b.add(at, I64(2 * lanes * j)), vector) for j in range(blocks)]
-                shift = b.shl(_number(b, source, lane), I64(2))
-                bits = [_doubled(b, b.add(row, shift), vector) for row in x]
-                driven = [_doubled(b, b.add(row, shift), vector) for row in mask]
+                w = [load(b, b.add(at, I64(2 * lanes * j)), vector) for j in range(blocks)]
+                shift = b.shl(number(b, source, lane), I64(2))
+                bits = [doubled(b, b.add(row, shift), vector) for row in x]
+                driven = [doubled(b, b.add(row, shift), vector) for row in mask]
                 for r, j in cells:
                     differ = b.xor(w[j], bits[r])
                     if masked:
@@ -138,27 +91,27 @@ def tile(width: int, masked: bool) -> Any:
                     b.store(ones if first else b.add(b.load(count[r, j]), ones), count[r, j])
 
             with cgutils.for_range_slice(b, first, last, I64(1)) as (group, _):
-                begin, end = (_number(b, group_lanes, b.add(group, I64(i))) for i in (0, 1))
-                top_slice = b.add(weights, _bytes(b, b.mul(b.sub(slice_count, I64(1)), slice_pitch)))
+                begin, end = (number(b, group_lanes, b.add(group, I64(i))) for i in (0, 1))
+                top_slice = b.add(weights, in_bytes(b, b.mul(b.sub(slice_count, I64(1)), slice_pitch)))
                 count_lane(top_slice, begin, True)
                 b.store(b.add(begin, I64(1)), next_lane)
                 with cgutils.for_range(b, slice_count) as below:
                     with b.if_then(b.icmp_signed(">", below.index, I64(0))):
                         for cell in cells:
                             b.store(b.shl(b.load(count[cell]), one), count[cell])
-                    at = b.sub(top_slice, _bytes(b, b.mul(below.index, slice_pitch)))
+                    at = b.sub(top_slice, in_bytes(b, b.mul(below.index, slice_pitch)))
                     with cgutils.for_range_slice(b, b.load(next_lane), end, I64(1)) as (lane, _):
                         count_lane(at, lane, False)
                     b.store(begin, next_lane)
                 for r in range(rows):
-                    state = b.mul(_number(b, state_rows, I64(r)), state_pitch)
-                    start = _doubled(b, b.add(starts, b.shl(b.add(state, group), I64(2))), vector)
+                    state = b.mul(number(b, state_rows, I64(r)), state_pitch)
+                    start = doubled(b, b.add(starts, b.shl(b.add(state, group), I64(2))), vector)
                     for j in range(blocks):
                         code = b.lshr(b.call(subtract, [start, b.load(count[r, j])]), step)
                         code = b.call(smaller, [code, top])
                         b.store(b.add(b.load(total[r, j]), code), total[r, j])
             for r, j in cells:
-                _store(b, b.load(total[r, j]), b.add(sums, I64(2 * (r * width + j * lanes))))
+                store(b, b.load(total[r, j]), b.add(sums, I64(2 * (r * width + j * lanes))))
             return context.get_dummy_value()
 
         return signature, emit
@@ -166,7 +119,7 @@ def tile(width: int, masked: bool) -> Any:
     return run
 
 
-@_emitter
+@emitter
 def rebuild(_context, codes, out, index, count, factor, offset, add):  # type: ignore[no-untyped-def]
     """Write `factor` * code + `offset` to `count` elements of the array `out` from flat position `index` on.
 
@@ -184,16 +137,16 @@ def rebuild(_context, codes, out, index, count, factor, offset, add):  # type: i
 
         def write(lanes: int, start: Any, stop: Any, adding: bool) -> None:
             vector = ir.VectorType(element, lanes)
-            scale, shift = (_splat(b, b.trunc(v, element), lanes) for v in (factor, offset))
+            scale, shift = (splat(b, b.trunc(v, element), lanes) for v in (factor, offset))
             with cgutils.for_range_slice(b, start, stop, I64(lanes)) as (at, _):
-                code = _load(b, b.add(codes, _bytes(b, at)), ir.VectorType(I16, lanes))
+                code = load(b, b.add(codes, in_bytes(b, at)), ir.VectorType(I16, lanes))
                 if element is I32:
                     code = b.sext(code, vector)
                 target = b.add(data, b.mul(b.add(index, at), I64(size)))
                 value = b.add(b.mul(code, scale), shift)
                 if adding:
-                    value = b.add(_load(b, target, vector, size), value)
-                _store(b, value, target, size)
+                    value = b.add(load(b, target, vector, size), value)
+                store(b, value, target, size)
 
         with b.if_else(b.trunc(add, ir.IntType(1))) as branches:
             for branch, adding in zip(branches, (True, False), strict=True):
@@ -205,7 +158,7 @@ def rebuild(_context, codes, out, index, count, factor, offset, add):  # type: i
     return signature, emit
 
 
-@_emitter
+@emitter
 def at_least16(_context, values, index, levels, first):  # type: ignore[no-untyped-def]
     """Return 16 bits: bit i tells whether `values`[index + i] >= `levels`[first + i] (flat positions, one dtype)."""
     signature = types.uint16(values, types.intp, levels, types.intp)
@@ -218,7 +171,7 @@ def at_least16(_context, values, index, levels, first):  # type: ignore[no-untyp
 
         def fetch(kind: Any, array: Any, position: Any) -> Any:
             data = context.make_array(kind)(context, b, array).data
-            return _load(b, b.add(b.ptrtoint(data, I64), b.mul(position, I64(size))), vector, size)
+            return load(b, b.add(b.ptrtoint(data, I64), b.mul(position, I64(size))), vector, size)
 
         left = fetch(signature.args[0], arguments[0], arguments[1])
         right = fetch(signature.args[2], arguments[2], arguments[3])
@@ -228,7 +181,7 @@ def at_least16(_context, values, index, levels, first):  # type: ignore[no-untyp
     return signature, emit
 
 
-@_emitter
+@emitter
 def keep32(_context, key, block, limits):  # type: ignore[no-untyped-def]
     """Return 32 random bits, bit i being 1 where the i-th uniform is at most the i-th limit.
 
@@ -244,19 +197,19 @@ def keep32(_context, key, block, limits):  # type: ignore[no-untyped-def]
         def constant(value: int) -> Any:
             return ir.Constant(vector, [value] * 8)
 
-        z = b.add(_splat(b, b.add(block, I64(1)), 8), ir.Constant(vector, list(range(8))))
-        z = b.add(b.mul(z, constant(GAMMA)), _splat(b, key, 8))
+        z = b.add(splat(b, b.add(block, I64(1)), 8), ir.Constant(vector, list(range(8))))
+        z = b.add(b.mul(z, constant(GAMMA)), splat(b, key, 8))
         z = b.mul(b.xor(z, b.lshr(z, constant(30))), constant(MIX_1))
         z = b.mul(b.xor(z, b.lshr(z, constant(27))), constant(MIX_2))
         z = b.xor(z, b.lshr(z, constant(31)))
         halves = ir.VectorType(I16, 32)
-        kept = b.icmp_unsigned("<=", b.bitcast(z, halves), _load(b, limits, halves))
+        kept = b.icmp_unsigned("<=", b.bitcast(z, halves), load(b, limits, halves))
         return b.bitcast(kept, I32)
 
     return signature, emit
 
 
-@_emitter
+@emitter
 def count_ones(_context, row, source, first, last):  # type: ignore[no-untyped-def]
     """Return the number of ones in lanes `first` to `last` - 1 of a vector.
 
@@ -266,17 +219,17 @@ def count_ones(_context, row, source, first, last):  # type: ignore[no-untyped-d
 
     def emit(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         row, source, first, last = arguments
-        total = _variable(b, I32(0))
+        total = variable(b, I32(0))
         with cgutils.for_range_slice(b, first, last, I64(1)) as (lane, _):
-            word = _opaque(b, _number(b, source, lane))
-            twice = _load(b, b.add(row, b.shl(word, I64(2))), I32, 4)
+            word = opaque(b, number(b, source, lane))
+            twice = load(b, b.add(row, b.shl(word, I64(2))), I32, 4)
             b.store(b.add(b.load(total), b.ctpop(twice)), total)
         return b.zext(b.lshr(b.load(total), I32(1)), I64)
 
     return signature, emit
 
 
-@_emitter
+@emitter
 def gather(_context, source, target, pieces, lane_pieces, count):  # type: ignore[no-untyped-def]
     """Put `count` lanes together.
 
@@ -288,17 +241,17 @@ def gather(_context, source, target, pieces, lane_pieces, count):  # type: ignor
     def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         source, target, pieces, lane_pieces, count = arguments
         with cgutils.for_range(b, count) as lanes:
-            begin, end = (_number(b, lane_pieces, b.add(lanes.index, I64(i))) for i in (0, 1))
-            lane = _variable(b, I32(0))
+            begin, end = (number(b, lane_pieces, b.add(lanes.index, I64(i))) for i in (0, 1))
+            lane = variable(b, I32(0))
             b.store(I32(0), lane)
             with cgutils.for_range_slice(b, begin, end, I64(1)) as (piece, _):
                 first = b.mul(piece, I64(3))
-                word, rotation, mask = (_number(b, pieces, b.add(first, I64(i))) for i in range(3))
-                twice = _load(b, b.add(source, b.shl(_opaque(b, word), I64(2))), I32, 4)
+                word, rotation, mask = (number(b, pieces, b.add(first, I64(i))) for i in range(3))
+                twice = load(b, b.add(source, b.shl(opaque(b, word), I64(2))), I32, 4)
                 bits = b.and_(b.lshr(twice, b.trunc(rotation, I32)), b.trunc(mask, I32))
                 b.store(b.or_(b.load(lane), bits), lane)
             twice = b.mul(b.load(lane), I32(0x00010001))
-            _store(b, twice, b.add(target, b.shl(lanes.index, I64(2))), 4)
+            store(b, twice, b.add(target, b.shl(lanes.index, I64(2))), 4)
         return context.get_dummy_value()
 
     return signature, emit
