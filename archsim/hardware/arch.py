@@ -19,6 +19,9 @@ from archsim.hardware.parts.stochastic import Stochastic
 
 Converter = Annotated[Adc | SenseAmplifier, Field(discriminator="kind")]
 MAX_TILES = 65536
+# Thresholds, scales and shifts beside the digital units of each tile; a word holds 16 of them, one for each of 16 lanes
+# (ASSUMED; the smallest memory that holds those of nine crossbars of 128 columns).
+PARAMETER_MEMORY = Buffer(capacity="4 KiB", width="256 bit")  # type: ignore[arg-type]  # read as in a file
 
 
 class Organisation(Model):
@@ -88,6 +91,7 @@ class ArchConfig(Document):
     input_buffer: Buffer
     output_buffer: Buffer
     global_buffer: Buffer
+    parameter_memory: Buffer = PARAMETER_MEMORY
     interconnect: Interconnect
     stochastic: Stochastic | None
     digital: Digital

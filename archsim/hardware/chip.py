@@ -139,10 +139,11 @@ def _local_parts(arch: ArchConfig, site: Site) -> Iterator[Part]:
     yield Part(arch.input_buffer.component(site, "input_buffer"), "tile", 1, arch.input_buffer.width)
     yield Part(arch.output_buffer.component(site, "output_buffer"), "tile", 1, arch.output_buffer.width)
     yield Part(arch.global_buffer.component(site, "global_buffer"), "chip", 1, arch.global_buffer.width)
+    yield Part(arch.parameter_memory.component(site, "parameter_memory"), "tile", 1, arch.parameter_memory.width)
     yield from arch.digital.parts(site)
     yield arch.controller.part(site)
     if arch.stochastic is not None:
-        yield arch.stochastic.part(site)
+        yield from arch.stochastic.parts(site)
     if arch.memory is not None:
         memory = arch.memory.component(site)
         word = arch.memory.WORD

@@ -24,12 +24,13 @@ ACTIONS = {
     "crossbar": {"read", "write"}, "row_driver": {"drive"}, "column_mux": {"select"}, "sample_hold": {"sample"},
     "converter": {"convert"}, "decoder": {"decode"}, "parity": {"compute"}, "shift_add": {"apply"},
     "accumulator": {"add"}, "input_buffer": {"read", "write"}, "output_buffer": {"read", "write"},
-    "global_buffer": {"read", "write"}, "wire": {"transfer"}, "router": {"hop"}, "stochastic": {"draw"},
+    "global_buffer": {"read", "write"}, "parameter_memory": {"read", "write"},
+    "wire": {"transfer"}, "router": {"hop"}, "stochastic": {"draw"}, "popcount": {"count"},
     "threshold": {"apply"}, "affine": {"apply"}, "activation": {"apply"}, "quantizer": {"apply"}, "adder": {"add"},
     "pool": {"compare", "add"}, "softmax": {"apply", "reciprocal"}, "averager": {"accumulate", "finish"},
-    "memory": {"read", "write"}, "controller": set(),
+    "memory": {"read", "write"}, "controller": set(), "statistics": {"accumulate", "finish"},
 }  # fmt: skip
-OPTIONAL = {"sample_hold", "router", "stochastic", "memory"}
+OPTIONAL = {"sample_hold", "router", "stochastic", "popcount", "statistics", "memory"}
 
 # joules, and seconds where an action takes time of its own; outside them a unit was mistaken
 ENERGY = (1e-17, 50e-12)
@@ -42,6 +43,8 @@ FREE = {
     "column_mux.select",
     "sample_hold.sample",
     "wire.transfer",
+    "parameter_memory.read",
+    "parameter_memory.write",
 }
 
 VARIANTS = [
@@ -52,6 +55,8 @@ VARIANTS = [
     ["converter={kind: sense_amplifier}", "crossbar.parallel_rows=1"],
     ["corner=optimistic"], ["corner=silicon_like"], ["temperature=358 K"], ["clock=1 GHz"], ["supply=0.8 V"],
     ["organisation={columns: 1, rows: 1}"], ["crossbar.cells_per_weight=1"], ["crossbar.bits_per_cell=2"],
+    ["digital.statistics={}"], ["stochastic.gaussian=popcount"],
+    ["stochastic={kind: lfsr, scope: chip, count: 1, gaussian: popcount, gaussian_bits: 64}"],
     ["crossbar.rows=1", "crossbar.columns=1", "crossbar.parallel_rows=1"],
 ]  # fmt: skip
 

@@ -177,3 +177,16 @@ class DrawCosts(Costs):
     """Costs of a random-bit module."""
 
     draw: ActionCosts = _ACTION
+
+
+class CountCosts(Costs):
+    """Costs of a counter of bits."""
+
+    count: ActionCosts = _ACTION
+
+
+class StatisticsCosts(Costs):
+    """Costs of the unit that measures mean and variance: for a value, and for the end of a statistic."""
+
+    accumulate: ActionCosts = _ACTION
+    finish: ActionCosts = _ACTION

@@ -13,7 +13,15 @@ from pydantic import Field
 from archsim.config import Model
 from archsim.hardware.component import Component, Figure
 from archsim.hardware.figures import constant, spread_like
-from archsim.hardware.parts.costs import AddCosts, ApplyCosts, AveragerCosts, Costs, PoolCosts, SoftmaxCosts
+from archsim.hardware.parts.costs import (
+    AddCosts,
+    ApplyCosts,
+    AveragerCosts,
+    Costs,
+    PoolCosts,
+    SoftmaxCosts,
+    StatisticsCosts,
+)
 from archsim.hardware.parts.site import Action, Part, Site, build
 
 Terms = tuple[str, ...]
@@ -77,6 +85,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 ),
             },
         ),
+        "statistics": Recipe(  # 32-bit sums of values and of squares; finish: E[x^2] - E[x]^2 and 1 / sqrt of it
+            (*("accumulate_16b.area",) * 4, *MULTIPLIER16_AREA),
+            {
+                "accumulate": (
+                    ("multiplier_16b.energy", *("accumulate_16b.energy",) * 4),
+                    ("multiplier_8b.latency", "adder_32b.latency"),
+                ),
+                "finish": (
+                    ("multiplier_16b.energy", "adder_32b.energy", "reciprocal_sqrt.energy"),
+                    ("multiplier_8b.latency", "adder_32b.latency", "reciprocal_sqrt.latency"),
+                ),
+            },
+        ),
         "accumulator": Recipe(("accumulate_16b.area",), {"add": ACCUMULATE}),
     }
 )
@@ -129,10 +150,17 @@ class Averaging(Model):
     costs: AveragerCosts = AveragerCosts()
 
 
+class Statistics(Model):
+    """The unit that measures the mean and variance of a map at run time, which has costs alone."""
+
+    costs: StatisticsCosts = StatisticsCosts()
+
+
 class Digital(Model):
     """The digital units of a tile, `lanes` of each; softmax and averager are one each on the chip.
 
-    A lane does one of threshold, affine, activation, quantisation and addition at a time; pooling stands beside it.
+    A lane does one of threshold, affine, activation, quantisation and addition at a time; pooling stands beside it, and
+    so do `statistics`, where the chip has them: a network that is normalised at run time needs them.
     """
 
     lanes: int = Field(ge=1, le=4096)
@@ -144,16 +172,22 @@ class Digital(Model):
     pool: Pooling = Pooling()
     softmax: Softmax = Softmax()
     averager: Averaging = Averaging()
+    statistics: Statistics | None = None
 
     def parts(self, site: Site) -> Iterator[Part]:
         """Yield every unit."""
         for name in ("threshold", "affine", "activation", "quantizer", "adder", "pool"):
             yield Part(unit(site, name, getattr(self, name).costs), "tile", self.lanes)
+        if self.statistics is not None:
+            yield Part(unit(site, "statistics", self.statistics.costs), "tile", self.lanes)
         for name in ("softmax", "averager"):
             yield Part(unit(site, name, getattr(self, name).costs), "chip", 1)
 
 
 LANE = frozenset({"threshold", "affine", "activation", "quantizer", "adder"})  # one of them at a time
+APPLIED = MappingProxyType(  # what an operation on a layer's results may use, by unit
+    {u: frozenset(RECIPES[u].actions) for u in (*sorted(LANE), "pool", "softmax", "statistics")}
+)
 
 
 class Accumulator(Model):
