@@ -109,16 +109,28 @@ def current_for_probability(
     I = I_c0(T) [1 - ln(t / (tau_0 (-ln(1 - P)))) / Delta(T)]. Raises `ConfigError` unless 0 < P < 1, or where
     no current between 0 and I_c0 gives that probability.
     """
-    _require("probability", probability, "strictly between 0 and 1", 0.0, 1.0)
-    _require("pulse", pulse, "of at least 10 ns (shorter ones are not thermally activated)",
-             SHORTEST_THERMAL_PULSE * (1 - 1e-12), np.inf)  # fmt: skip
-    barrier = np.log(pulse / (tau * -np.log1p(-probability)))
-    drive = 1 - barrier / thermal_stability(delta, temperature, curie)
+    drive = drive_for_probability(probability, pulse, temperature, delta=delta, tau=tau, curie=curie)
     _require("switching probability", drive, "reachable with a current between 0 and I_c0", -1e-12, 1 + 1e-12)
     return critical_current(critical, temperature, kappa, curie) * drive
 
 
-def logistic_switching_probability(voltage: Real, *, middle: Real, steepness: float) -> Real:
+def drive_for_probability(
+    probability: Real, pulse: Real, temperature: Real = ROOM, *, delta: Real, tau: float = ATTEMPT_TIME,
+    curie: float = CURIE,
+) -> Real:  # fmt: skip
+    """Return I / I_c0(T) for the wanted probability: 1 - ln(t / (tau_0 (-ln(1 - P)))) / Delta(T).
+
+    Below 0 a junction without current switches more often, above 1 the law does not hold. Raises `ConfigError` unless
+    0 < P < 1.
+    """
+    _require("probability", probability, "strictly between 0 and 1", 0.0, 1.0)
+    _require("pulse", pulse, "of at least 10 ns (shorter ones are not thermally activated)",
+             SHORTEST_THERMAL_PULSE * (1 - 1e-12), np.inf)  # fmt: skip
+    barrier = np.log(pulse / (tau * -np.log1p(-probability)))
+    return 1 - barrier / thermal_stability(delta, temperature, curie)
+
+
+def logistic_switching_probability(voltage: Real, *, middle: Real, steepness: Real) -> Real:
     """Return P = 1 / (1 + exp(-beta (V - V50))), where `middle` is V50 and `steepness` is beta V50.
 
     beta V50 = 55 for STT at 10 ns (DERIVED from Nature Communications s41467-025-66864-9 Fig. 1), 38 for SOT at
