@@ -2,6 +2,7 @@
 
 import colorsys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -401,3 +402,13 @@ def test_ten_thousand_images_take_less_than_two_seconds(name):
     started = time.process_time()
     shift(name, data, severity_of(name))
     assert time.process_time() - started < 2
+
+
+def test_the_documentation_lists_every_shift_and_what_is_assumed():
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    rows = {cells[1]: cells for line in text.splitlines() if len(cells := [c.strip() for c in line.split("|")]) > 5}
+    assert {f"`{name}`" for name in SHIFTS} <= set(rows)
+    for name, shift_ in SHIFTS.items():
+        for variant in shift_.variants.values():
+            graded = "ASSUMED" in variant.source
+            assert not graded or "ASSUMED" in rows[f"`{name}`"][5], name
