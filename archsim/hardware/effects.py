@@ -59,7 +59,9 @@ def what_is_on(arch: ArchConfig, library: Library, ir_drop: Figure | None) -> Ef
     effects = [e for name in SECTIONS for e in _section(arch, library, name)]
     if arch.imperfections.random_bits.temperature_drift and arch.temperature != ROOM:
         change = _stated(abs(arch.temperature - ROOM))
-        effects.append(Effect("random_bits.temperature_drift", change, "K", "chip", "away from where it was trimmed"))
+        effects.append(
+            Effect("random_bits.temperature_drift", change, "K", "pass", "away from where the currents were trimmed")
+        )
     _check_cells(arch, effects)
     _check_modules(arch, effects)
     if arch.crossbar.ir_drop == "allow" and ir_drop is not None:

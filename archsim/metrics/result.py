@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping as Table
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from archsim.hardware.component import Figure
+from archsim.hardware.effects import Effect
 from archsim.metrics.critical import Step
 from archsim.metrics.endurance import Endurance
 from archsim.metrics.energy import LEAKAGE, EnergyRow, grouped, total
@@ -15,6 +17,7 @@ from archsim.metrics.layers import LayerRow
 from archsim.metrics.memory import Memory
 from archsim.metrics.plausibility import Check
 from archsim.metrics.quality import Quality
+from archsim.metrics.regression import RegressionQuality
 from archsim.sim.log import RunLog, StationTotal
 from archsim.units import show
 
@@ -28,7 +31,9 @@ class Result:
 
     `energy`: over the whole run, by layer, part and action. `area_m2`: by part. `critical_path`: of one image with one
     pass. `quality`: None where there were no labelled images. `config`: everything that made the result, expanded;
-    `config_hash`: a hash of it.
+    `config_hash`: a hash of it. `chip_sample`: which sampled chip answered. `effects`: the imperfections that are on.
+    `tiers`: by layer, how it was computed ("packed": exactly, "noise": with the noise of reads, "conductance": cell by
+    cell); empty without a functional pass.
     """
 
     arch: str
@@ -43,15 +48,19 @@ class Result:
     plausibility: tuple[Check, ...]
     layers: tuple[LayerRow, ...]
     critical_path: tuple[Step, ...]
-    quality: Quality | None
+    quality: Quality | RegressionQuality | None
     warnings: tuple[str, ...]
     config: Table[str, Any]
+    chip_sample: int = 0
+    effects: tuple[Effect, ...] = ()
+    tiers: Table[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        accuracy = f", accuracy {self.quality.accuracy.value:.4f}" if self.quality else ""
+        best = next(self.quality.estimates(), None) if self.quality else None
+        found = f", {best[0]} {best[1].value:.4f}" if best else ""
         return (
             f"<Result: {self.workload} on {self.arch}, {self.log.images} images x {self.log.passes} passes:"
-            f" {show(self.latency_s_per_image, 's')} and {show(self.energy_j_per_image.value, 'J')} an image{accuracy}>"
+            f" {show(self.latency_s_per_image, 's')} and {show(self.energy_j_per_image.value, 'J')} an image{found}>"
         )
 
     @property
@@ -159,6 +168,12 @@ class Result:
             "events": log.events,
             "simulated_passes": log.simulated_passes,
             "skipped_passes": log.skipped_passes,
+            "chip_sample": self.chip_sample,
+            "imperfections": [
+                {"path": e.path, **plain(e.figure), "unit": e.unit, "drawn": e.drawn, "grade": e.figure.grade}
+                for e in self.effects
+            ],
+            "tiers": dict(self.tiers),
             "warnings": list(self.warnings),
         }
         for name, estimate in self.quality.estimates() if self.quality else ():
@@ -166,7 +181,7 @@ class Result:
         return {key: finite(value) for key, value in out.items()}
 
 
-def plain(estimate: Estimate) -> dict[str, float]:
+def plain(estimate: Estimate | Figure) -> dict[str, float]:
     """Return value, low and high as plain data."""
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 

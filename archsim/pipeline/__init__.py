@@ -1,0 +1,13 @@
+"""One design point, from configuration to result: the whole of archsim in one function, and the pieces of it."""
+
+from __future__ import annotations
+
+from archsim.pipeline.chips import evaluate_chips
+from archsim.pipeline.deployment import Deployment, deploy
+from archsim.pipeline.evaluation import evaluate
+from archsim.pipeline.sampled import SampledChip, activities, encodings, layer_converter, sample_chip
+
+__all__ = [
+    "Deployment", "SampledChip", "activities", "deploy", "encodings", "evaluate", "evaluate_chips", "layer_converter",
+    "sample_chip",
+]  # fmt: skip

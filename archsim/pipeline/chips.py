@@ -1,0 +1,59 @@
+"""Many sampled chips of one design: what it costs is found once, what it answers for every chip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from archsim.errors import ConfigError
+from archsim.metrics.chips import Batch
+from archsim.pipeline.deployment import deploy
+from archsim.pipeline.evaluation import Progress, answers_of, measured
+from archsim.pipeline.inputs import ChipLike, NetworkLike
+
+MAX_CHIPS = 10_000
+
+
+def evaluate_chips(
+    arch: ChipLike,
+    workload: NetworkLike,
+    chips: int,
+    *,
+    passes: int | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    schedule: str | None = None,
+    grain: str | None = None,
+    overrides: Iterable[str] = (),
+    progress: Progress | None = None,
+) -> Batch:
+    """Return how good a network is on each of many sampled chips, with the costs of the first.
+
+    The arguments are those of `evaluate`. Time is simulated once: it does not depend on the sample, and the activity of
+    the arrays hardly does. Chips differ in their devices alone; images, passes and random bits are the same on all.
+
+    Raises an `ArchsimError` for whatever does not fit together, and for a design without imperfections.
+    """
+    if not 1 <= chips <= MAX_CHIPS:
+        raise ConfigError(f"chips: must be between 1 and {MAX_CHIPS}, got {chips}")
+    at_work = deploy(arch, workload, passes=passes, images=images, seed=seed, overrides=overrides)
+    if chips > 1 and not any(e.drawn in ("chip", "programming") for e in at_work.chip.effects.on):
+        raise ConfigError(
+            f"chips: all chips of '{at_work.chip.arch.name}' are alike; give it 'imperfections' that differ from"
+            " chip to chip, such as --set imperfections.cells=library"
+        )
+    result, qualities = None, []
+    for number in range(chips):
+
+        def note(what: str, done: int, of: int, before: int = number) -> None:
+            if progress:
+                progress(what if chips == 1 else f"images on {chips} chips", before * of + done, chips * of)
+
+        chip = at_work.on_chip(number)
+        run, quality = answers_of(at_work, chip, note)
+        if quality is None:
+            raise ConfigError(f"chips: data set '{at_work.data.name}' has no labels to judge the chips by")
+        if result is None:
+            result = measured(at_work, chip, run, quality, schedule=schedule, grain=grain)
+        qualities.append(quality)
+    assert result is not None, "there is at least one chip"
+    return Batch(result, tuple(qualities))
