@@ -1,16 +1,16 @@
-"""Does the chip answer as torch does? The network itself, run in torch under the very masks the hardware draws."""
+"""Does the chip answer as torch does? The network itself, run in torch under the random numbers the hardware draws."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from archsim.functional import LayerEncoding, compute, dropout_mask, ideal_encodings
-from archsim.workload.trace import Dropout, Node, Trace
+from archsim.functional import LayerEncoding, compute, ideal_encodings, node_noise
+from archsim.workload.trace import Trace
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +44,10 @@ def compare_with_torch(
 ) -> Agreement:
     """Run a traced model both ways, on all images and passes, and compare all scores.
 
+    Torch is given the very random numbers that the hardware draws, whatever the method. All scores are equal bit for
+    bit, but where a `Normalise` adds up real numbers: NumPy and torch do so in different orders, the mean of n values
+    then differs by at most about n eps max|x|, and a value that lies so close to it may get the other sign.
+
     `encodings`: how the chip reads each layer; ideal hardware unless given. `progress`: called with passes done, of
     how many. The model should be in evaluation mode.
     """
@@ -65,7 +69,7 @@ def compare_with_torch(
 def torch_scores(
     model: torch.nn.Module, trace: Trace, images: npt.NDArray[np.float32], seed: int, first: int, pass_index: int
 ) -> npt.NDArray[np.float32]:
-    """Return torch's scores for one pass, (N, classes), under the masks the hardware draws for these images.
+    """Return torch's scores for one pass, (N, classes), under the noise that the hardware draws for these images.
 
     `first`: index of the first image in the whole run.
     """
@@ -73,22 +77,10 @@ def torch_scores(
 
     from archsim.nn import masks
 
-    def provider(name: str, shape: tuple[int, ...]) -> Any:
-        indices = np.arange(first, first + shape[0])
-        node = trace[name]
-        kept = dropout_mask(node, node.shape, seed, indices, pass_index)
-        return torch.from_numpy(np.array(_as_torch_wants(node, kept, shape), dtype=np.float32))
+    def provider(name: str, _: object, shape: tuple[int, ...]) -> tuple[torch.Tensor, ...]:
+        drawn = node_noise(trace[name], seed, np.arange(first, first + shape[0]), pass_index)
+        return tuple(torch.from_numpy(numbers) for numbers in drawn)
 
     with torch.no_grad(), masks(model, provider):
         scores: npt.NDArray[np.float32] = model(torch.from_numpy(images)).numpy()
     return scores.reshape(len(images), -1)
-
-
-def _as_torch_wants(node: Node, kept: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Return an element-wise mask in the shape that the torch module draws: one value for each of its maps."""
-    assert isinstance(node.op, Dropout)
-    if node.op.granularity == "element":
-        return kept.reshape(shape)
-    if kept.ndim == 2:
-        return kept.reshape(len(kept), shape[1], -1)[..., 0]
-    return kept.reshape(len(kept), kept.shape[1], -1)[..., :1].reshape(shape)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function_unary
+
+from archsim.nn.convolution import Convolution
 
 
 class _SignSTE(torch.autograd.Function):
@@ -78,6 +78,14 @@ class _Binary(nn.Module):
             return _PlainSignSTE.apply(_standardise(self.weight))  # type: ignore[no-any-return, no-untyped-call]
         return sign(self.weight)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer with its binary weights."""
+        return self.product(x, self.binary_weight())
+
+    def product(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Return the layer's linear map of x with given weights of the shape of `weight`."""
+        raise NotImplementedError
+
 
 class BinaryLinear(_Binary):
     """Matrix-vector product with binary weights and no bias; binary inputs give exact integer sums.
@@ -90,18 +98,16 @@ class BinaryLinear(_Binary):
         self.in_features, self.out_features, self.standardise = in_features, out_features, standardise
         self._make_weight(out_features, in_features)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def product(self, x: Tensor, weight: Tensor) -> Tensor:
         """Map (N, in_features) to (N, out_features)."""
-        return F.linear(x, self.binary_weight())
+        return F.linear(x, weight)
 
     def extra_repr(self) -> str:
         """Show the sizes."""
         return f"{self.in_features}, {self.out_features}"
 
 
-class _BinaryConv(_Binary):
-    rank: int
-
+class _BinaryConv(Convolution, _Binary):
     def __init__(
         self,
         in_channels: int,
@@ -115,25 +121,12 @@ class _BinaryConv(_Binary):
         standardise: bool = True,
     ) -> None:
         super().__init__()
-        if in_channels % groups or out_channels % groups:
-            raise ValueError(f"groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}")
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size = self._tuple(kernel_size)
-        self.stride, self.padding = self._tuple(stride), self._tuple(padding)
-        self.dilation, self.standardise = self._tuple(dilation), standardise
-        self._make_weight(out_channels, in_channels // groups, *self.kernel_size)
+        self.standardise = standardise
+        self._make_weight(*self._geometry(in_channels, out_channels, kernel_size, stride, padding, dilation, groups))
 
-    def _tuple(self, value: int | tuple[int, ...]) -> tuple[int, ...]:
-        return (value,) * self.rank if isinstance(value, int) else tuple(value)
-
-    def forward(self, x: Tensor) -> Tensor:
+    def product(self, x: Tensor, weight: Tensor) -> Tensor:
         """Convolve; padding contributes nothing to a sum."""
-        convolve: Any = (F.conv1d, F.conv2d)[self.rank - 1]
-        return convolve(x, self.binary_weight(), None, self.stride, self.padding, self.dilation, self.groups)  # type: ignore[no-any-return]
-
-    def extra_repr(self) -> str:
-        """Show the sizes."""
-        return f"{self.in_channels}, {self.out_channels}, kernel={self.kernel_size}, padding={self.padding}"
+        return self.convolve(x, weight)
 
 
 class BinaryConv1d(_BinaryConv):
@@ -146,3 +139,6 @@ class BinaryConv2d(_BinaryConv):
     """2-D convolution with binary weights, zero padding and no bias; latent weight (out, in / groups, K, K)."""
 
     rank = 2
+
+
+BINARY = (BinaryLinear, BinaryConv1d, BinaryConv2d)

@@ -1,4 +1,4 @@
-"""Stochastic layers of the NeuSpin family that stay on at inference, and Monte-Carlo evaluation."""
+"""What all layers with chance have in common; masks from outside; Monte-Carlo evaluation."""
 
 from __future__ import annotations
 
@@ -12,67 +12,55 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-MaskProvider = Callable[[str, tuple[int, ...]], Tensor]
+Provider = Callable[[str, nn.Module | None, tuple[int, ...]], tuple[Tensor, ...]]
 
 
-class SpinDrop(nn.Module):
-    """Drops each activation with probability `p`, in training and at inference; a dropped one is 0, no rescaling.
+class Stochastic(nn.Module):
+    """Base of the layers that draw random numbers once for each image and pass, in training and at inference.
 
-    One spintronic module a neuron draws the bit (Ahmed et al., SpinDrop, JETCAS 2023); dropping holds both word
-    lines of that input off (recalled of the paper, not read).
+    A method of one's own overrides `noise`, `perturb`, and `operation`, which returns the same as an
+    `archsim.workload.ops.Stochastic` for the hardware: docs/new_method.md.
     """
 
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"the dropout rate must be in [0, 1), got {p}")
-        self.p = p
+    @property
+    def active(self) -> bool:
+        """Whether the layer does anything; one that does not draws nothing and has no place in hardware."""
+        return True
 
-    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of the mask for an input of shape (N, C, ...), broadcastable to it."""
-        return shape
+    def noise(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return fresh random numbers for an input (N, C, ...): tensors (N, count), in the order of the hardware.
 
-    def apply_mask(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Return x where the 0/1 mask keeps it and 0 where it does not."""
-        return x * mask
+        bool for bits (True with the nominal probability), float for standard Gaussians, int64 for indices.
+        """
+        raise NotImplementedError
+
+    def perturb(self, x: Tensor, *noise: Tensor) -> Tensor:
+        """Return what the layer makes of its input under given random numbers; draws nothing."""
+        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x with a fresh mask applied."""
-        keep = torch.full(self.mask_shape(tuple(x.shape)), 1 - self.p, device=x.device, dtype=x.dtype)
-        return self.apply_mask(x, torch.bernoulli(keep))
-
-    def extra_repr(self) -> str:
-        """Show the rate."""
-        return f"p={self.p}"
+        """Perturb with fresh noise."""
+        return self.perturb(x, *self.noise(x)) if self.active else x
 
 
-class SpatialSpinDrop(SpinDrop):
-    """Drops whole feature maps with probability `p`, in training and at inference; no rescaling.
-
-    One bit a feature map and pass (Ahmed et al., Spatial-SpinDrop, arXiv 2306.10185). In a flat input each element
-    is its own map, unless `maps` says how many equal groups of consecutive elements there are (after a flatten).
-    """
-
-    def __init__(self, p: float, *, maps: int | None = None) -> None:
-        super().__init__(p)
-        self.maps = maps
-
-    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (N, C, 1, ...), or (N, maps) for a flat input."""
-        if len(shape) == 2 and self.maps is not None:
-            if shape[1] % self.maps:
-                raise ValueError(f"{shape[1]} elements cannot be split into {self.maps} equal maps")
-            return (shape[0], self.maps)
-        return shape[:2] + (1,) * (len(shape) - 2)
-
-    def apply_mask(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Return x with the maps that the 0/1 mask drops set to 0."""
-        if x.dim() == 2 and mask.shape[1] != x.shape[1]:
-            mask = mask.repeat_interleave(x.shape[1] // mask.shape[1], dim=1)
-        return x * mask
+def bits(x: Tensor, count: int, p: float) -> Tensor:
+    """Return bits that are True with probability `p`, shape (N, count), for an input of N images."""
+    return torch.rand(len(x), count, device=x.device) < p
 
 
-STOCHASTIC = (SpinDrop, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
+def spread(noise: Tensor, x: Tensor) -> Tensor:
+    """Return noise (N, count) as (N, count, 1, ...), broadcastable to x (N, C, ...) where count is 1 or C."""
+    return noise.reshape(*noise.shape, *(1,) * (x.dim() - 2))
+
+
+def check_rate(p: float) -> float:
+    """Return a dropout rate; `ValueError` unless it is in [0, 1)."""
+    if not 0 <= p < 1:
+        raise ValueError(f"the dropout rate must be in [0, 1), got {p}")
+    return p
+
+
+PLAIN = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 _FUNCTIONAL = (F.dropout, F.dropout1d, F.dropout2d)
 
 
@@ -99,7 +87,7 @@ class _Masked(TorchFunctionMode):
     """Names each dropout as the tracer does, by module path or 'F.dropout', '@2' for a second call in a forward; gives
     those that are called as functions their masks."""
 
-    def __init__(self, provider: MaskProvider) -> None:
+    def __init__(self, provider: Provider) -> None:
         super().__init__()
         self.provider, self.calls, self.inside = provider, Counter[str](), 0
 
@@ -108,27 +96,30 @@ class _Masked(TorchFunctionMode):
         self.calls[base] += 1
         return base if self.calls[base] == 1 else f"{base}@{self.calls[base]}"
 
+    def dropout(self, name: str, module: nn.Module | None, x: Tensor, whole_maps: bool, p: float) -> Tensor:
+        """Return what one of torch's own dropouts makes of x under a mask from outside."""
+        if p == 0:
+            return x
+        (dropped,) = self.provider(name, module, tuple(x.shape))
+        dropped = spread(dropped, x) if whole_maps else dropped.view(x.shape)
+        return x.masked_fill(dropped.bool(), 0.0) * (1 / (1 - p))
+
     def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         kwargs = dict(kwargs or {})
         if func not in _FUNCTIONAL or self.inside:
             return func(*args, **kwargs)
-        name, p = self.call(f"F.{func.__name__}"), _rate(args, kwargs)
-        return args[0] if p == 0 else _masked(self.provider, name, args[0], func is not F.dropout, p)
-
-
-def _masked(provider: MaskProvider, name: str, x: Tensor, whole_maps: bool, p: float) -> Tensor:
-    shape = tuple(x.shape[:2]) + (1,) * (x.dim() - 2) if whole_maps else tuple(x.shape)
-    return x * provider(name, shape).to(x) * (1 / (1 - p))
+        name = self.call(f"F.{func.__name__}")
+        return self.dropout(name, None, args[0], func is not F.dropout, _rate(args, kwargs))
 
 
 @contextmanager
-def masks(model: nn.Module, provider: MaskProvider) -> Iterator[None]:
-    """Run a model under masks from outside: inside the block, `model(x)` draws nothing.
+def masks(model: nn.Module, provider: Provider) -> Iterator[None]:
+    """Run a model under random numbers from outside: inside the block, `model(x)` draws nothing.
 
-    `provider(name, shape)` returns the 0/1 mask (1 keeps) of a stochastic module by its path in `model`, with the
-    batch axis first: (N, C, H, W) element-wise, (N, C, 1, 1) for feature maps, (N, maps) for maps of a flat input.
-    Modules of rate 0 are not asked for. Functional dropouts are named as the tracer names them. The model's hooks
-    are removed afterwards.
+    `provider(name, module, shape)` returns the noise of a stochastic layer for an input of that shape (N, C, ...), by
+    its path in `model`: what `Stochastic.noise` would, tensors (N, count). Torch's own dropouts take one tensor of
+    bits, True where a value (or, of a `Dropout2d`, a map) is dropped; functional ones are named as the tracer names
+    them and have no module. Layers that are not active are not asked for. The hooks are removed afterwards.
     """
     mode = _Masked(provider)
 
@@ -141,21 +132,18 @@ def masks(model: nn.Module, provider: MaskProvider) -> Iterator[None]:
     def replace(path: str) -> Callable[..., Tensor]:
         def hook(module: nn.Module, args: tuple[Tensor, ...], _: Tensor) -> Tensor:
             mode.inside -= 1
-            name = mode.call(path)
-            if module.p == 0:
-                return args[0]
-            if isinstance(module, SpinDrop):
-                shape = module.mask_shape(tuple(args[0].shape))
-                return module.apply_mask(args[0], provider(name, shape).to(args[0]))
-            return _masked(provider, name, args[0], not isinstance(module, nn.Dropout), module.p)  # type: ignore[arg-type]
+            name, x = mode.call(path), args[0]
+            if isinstance(module, Stochastic):
+                return module.perturb(x, *provider(name, module, tuple(x.shape))) if module.active else x
+            return mode.dropout(name, module, x, not isinstance(module, nn.Dropout), float(module.p))  # type: ignore[arg-type]
 
         return hook
 
     handles = [model.register_forward_pre_hook(forget)]
+    for path, module in model.named_modules():
+        if isinstance(module, (Stochastic, *PLAIN)):
+            handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(replace(path))]
     try:
-        for name, module in model.named_modules():
-            if isinstance(module, STOCHASTIC):
-                handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(replace(name))]
         with mode:
             yield
     finally:

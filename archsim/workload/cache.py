@@ -11,6 +11,7 @@ from pathlib import Path
 
 from archsim.config import dump
 from archsim.errors import TraceError
+from archsim.workload.classes import operations_of
 from archsim.workload.spec import Workload
 from archsim.workload.trace import Trace
 from archsim.workload.tracefile import load_trace, save_trace
@@ -31,7 +32,7 @@ def trace_of(workload: Workload) -> Trace:
     entry = cache_folder() / f"{workload.config.name}-{key_of(workload)[:20]}.safetensors"
     if entry.is_file():
         try:
-            return load_trace(entry)
+            return load_trace(entry, operations_of(workload))
         except TraceError as error:
             log.warning("rebuilding a damaged cache entry: %s", error)
     trace = trace_workload(workload)
@@ -43,7 +44,7 @@ def trace_of(workload: Workload) -> Trace:
 
 
 def trace_workload(workload: Workload) -> Trace:
-    """Trace a workload's trained network now, with torch."""
+    """Trace a workload's network now, with torch; one without a checkpoint has the weights of its training's seed."""
     import numpy as np
 
     from archsim.workload.checkpoint import load_model  # both load torch, which takes a second
@@ -72,13 +73,17 @@ def cache_folder() -> Path:
 def key_of(workload: Workload) -> str:
     """Return a hash of all that affects a trace: the network's sources, its weights, the workload, torch, archsim."""
     config = dump(workload.config)
-    fields = {k: config[k] for k in ("name", "model", "arguments", "dataset", "quantization")}
+    fields = {k: config[k] for k in ("name", "model", "arguments", "dataset", "quantization", "operations")}
+    if not workload.is_trained:
+        fields["seed"] = workload.config.training.seed
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
     digest.update(version("torch").encode())  # thresholds are exactly those of torch's own arithmetic
     archsim = Path(__file__).resolve().parents[1]
     sources = [s for folder in TRACED_BY for s in (archsim / folder).rglob("*.py")]
     sources += workload.model_file().parent.glob("*.py")
+    sources += [workload.source_file(o, "operations") for o in workload.config.operations]
     for source in sorted(sources):
         digest.update(source.name.encode() + b"\0" + hashlib.sha256(source.read_bytes()).digest())
-    digest.update(hashlib.sha256(workload.require_checkpoint().read_bytes()).digest())
+    if workload.is_trained:
+        digest.update(hashlib.sha256(workload.require_checkpoint().read_bytes()).digest())
     return digest.hexdigest()

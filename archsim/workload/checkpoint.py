@@ -1,27 +1,27 @@
-"""Networks with their trained weights, kept in small safetensors files with binary weights packed."""
+"""Networks with their trained weights, kept in small safetensors files with weights of few bits packed."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from archsim.errors import ConfigError, DataError, nearest
-from archsim.nn import BinaryConv1d, BinaryConv2d, BinaryLinear
+from archsim.errors import ConfigError, DataError
+from archsim.nn import BAYESIAN, BINARY, freeze
+from archsim.workload.classes import import_class
 from archsim.workload.files import write_atomically
 from archsim.workload.spec import Workload
 
 SCHEMA = "archsim/checkpoint@1"
-BINARY = (BinaryLinear, BinaryConv1d, BinaryConv2d)
+Grids = dict[str, tuple[list[int], int]]  # shape and bits of the weights that are odd integers, by name
 
 
 def build_model(workload: Workload) -> nn.Module:
@@ -29,38 +29,46 @@ def build_model(workload: Workload) -> nn.Module:
 
     Raises `ConfigError` when its file, class or arguments are wrong.
     """
-    file = workload.model_file()
-    module = _import(file, workload)
-    class_name = workload.config.model.partition(":")[2]
-    networks = {n: v for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, nn.Module)}
-    if class_name not in networks:
-        what = f"'{class_name}' is not a torch module" if hasattr(module, class_name) else f"has no '{class_name}'"
-        raise ConfigError(f"{workload.path}: model: {file.name}: {what}{nearest(class_name, networks)}")
+    network = import_class(workload, workload.config.model, "model", nn.Module)
     try:
-        return networks[class_name](**workload.config.arguments)
+        return network(**workload.config.arguments)
     except (TypeError, ValueError, KeyError) as error:
-        raise ConfigError(f"{workload.path}: arguments: {class_name} refuses them: {error}") from error
+        raise ConfigError(f"{workload.path}: arguments: {network.__name__} refuses them: {error}") from error
 
 
 def load_model(workload: Workload) -> nn.Module:
-    """Return the trained network of a workload, in evaluation mode.
+    """Return the trained network of a workload, in evaluation mode; without a checkpoint, that of its training's seed.
 
     Raises `DataError` when its checkpoint is missing or does not fit, `ConfigError` when the network cannot be built.
     """
-    path = workload.require_checkpoint()
-    model = build_model(workload)
-    load_checkpoint(model, path)
+    if workload.is_trained:
+        path = workload.require_checkpoint()
+        model = build_model(workload)
+        load_checkpoint(model, path)
+        return model.eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(workload.config.training.seed)
+        model = build_model(workload)
+        freeze(model)
     return model.eval()
 
 
 def save_checkpoint(model: nn.Module, path: Path, trained: Mapping[str, Any] | None = None) -> Path:
-    """Write a network's weights, atomically; latent binary weights as one bit each. `trained` says how they came."""
+    """Write a network's weights, atomically; binary weights and frozen copies in as few bits as they have.
+
+    `trained` says how they came to be.
+    """
     state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-    shapes = {}
-    for name, bits in _binary_weights(model).items():
-        shapes[name] = list(bits.shape)
-        state[name] = torch.from_numpy(np.packbits(bits.numpy().ravel() > 0))
-    metadata = {"schema": SCHEMA, "packed": json.dumps(shapes), "trained": json.dumps(dict(trained or {}))}
+    grids: Grids = {}
+    for name, values, bits in _on_grids(model):
+        grids[name] = (list(values.shape), bits)
+        state[name] = torch.from_numpy(_pack(values.numpy(), bits))
+    metadata = {
+        "schema": SCHEMA,
+        "packed": json.dumps({name: shape for name, (shape, _) in grids.items()}),
+        "bits": json.dumps({name: bits for name, (_, bits) in grids.items() if bits > 1}),
+        "trained": json.dumps(dict(trained or {})),
+    }
     contiguous = {name: tensor.contiguous() for name, tensor in state.items()}
     return write_atomically(path, safetensors.torch.save(contiguous, metadata))
 
@@ -68,30 +76,54 @@ def save_checkpoint(model: nn.Module, path: Path, trained: Mapping[str, Any] | N
 def load_checkpoint(model: nn.Module, path: Path) -> dict[str, Any]:
     """Fill a network with the weights of a file and return what the file says about its training.
 
-    Latent weights become -1 and +1, which the network binarises to themselves.
+    Latent weights become -1 and +1, which the network binarises to themselves; Bayesian layers of which the file holds
+    copies are frozen.
 
     Raises `DataError` for a file that is missing, damaged, or of another network.
     """
-    state, shapes, trained = _read(path)
-    for name, shape in shapes.items():
-        packed = np.unpackbits(state[name].numpy(), count=int(np.prod(shape)))
-        state[name] = torch.from_numpy(packed.astype(np.float32) * 2 - 1).view(shape)
+    state, grids, trained = _read(path)
+    for name, (shape, bits) in grids.items():
+        state[name] = torch.from_numpy(_unpack(state[name].numpy(), shape, bits))
+    _hold_copies(model, state)
     _check_fit(model, state, path)
     model.load_state_dict(state)
-    for name, bits in _binary_weights(model).items():
-        if name not in shapes or not torch.equal(bits, state[name].sign()):
-            raise DataError(f"{path}: '{name}' does not hold binary weights that this network can represent")
+    for name, values, bits in _on_grids(model):
+        if name not in grids or bits != grids[name][1] or not torch.equal(values.float(), state[name].float()):
+            raise DataError(f"{path}: '{name}' does not hold {bits}-bit weights that this network can represent")
     return trained
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, list[int]], dict[str, Any]]:
+def _pack(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
+    """Return odd integers of `bits` binary digits, each worth -1 or +1, as a row of bits."""
+    levels = (values.ravel().astype(np.int16) + (2**bits - 1)) // 2
+    return np.packbits(levels[:, None] >> np.arange(bits) & 1)
+
+
+def _unpack(packed: npt.NDArray[np.uint8], shape: list[int], bits: int) -> npt.NDArray[Any]:
+    """Return the odd integers: float32 for binary weights, int8 for copies."""
+    digits = np.unpackbits(packed, count=int(np.prod(shape)) * bits).reshape(-1, bits)
+    values = 2 * (digits.astype(np.int16) << np.arange(bits)).sum(1) - (2**bits - 1)
+    return np.asarray(values.astype(np.float32 if bits == 1 else np.int8)).reshape(shape)
+
+
+def _hold_copies(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Freeze the Bayesian layers for which a checkpoint has copies."""
+    for name, module in model.named_modules():
+        copies = state.get(f"{name}.copies")
+        if isinstance(module, BAYESIAN) and copies is not None:
+            module.hold(torch.zeros_like(copies))
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], Grids, dict[str, Any]]:
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("schema") != SCHEMA:
                 raise DataError(f"{path}: wanted schema '{SCHEMA}', found '{metadata.get('schema', 'none')}'")
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-        return state, json.loads(metadata["packed"]), json.loads(metadata["trained"])
+        bits = json.loads(metadata.get("bits", "{}"))
+        grids = {name: (shape, bits.get(name, 1)) for name, shape in json.loads(metadata["packed"]).items()}
+        return state, grids, json.loads(metadata["trained"])
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except (OSError, SafetensorError, KeyError, ValueError) as error:
@@ -112,32 +144,13 @@ def _check_fit(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         raise DataError(f"{path}: does not fit {type(model).__name__}: {'; '.join(sorted(problems)[:5])}")
 
 
-def _binary_weights(model: nn.Module) -> dict[str, Tensor]:
-    with torch.no_grad():
-        return {
-            f"{name}.weight" if name else "weight": module.binary_weight().cpu()
-            for name, module in model.named_modules()
-            if isinstance(module, BINARY)
-        }
-
-
-def _import(file: Path, workload: Workload) -> Any:
-    """Execute a model's file under a name of its own, so that two projects may both have a `workloads` folder."""
-    name = f"archsim_model_{abs(hash(file))}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    depth = workload.config.model.partition(":")[0].count(".") + (file.name == "__init__.py")
-    sys.path.insert(0, str(file.parents[depth]))
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # the file is the user's: anything may go wrong in it
-        del sys.modules[name]
-        raise ConfigError(
-            f"{workload.path}: model: {file} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    finally:
-        sys.path.remove(str(file.parents[depth]))
-    return module
+def _on_grids(model: nn.Module) -> list[tuple[str, Tensor, int]]:
+    """Return name in the state, values and bits of all weights that are odd integers."""
+    found = []
+    for name, module in model.named_modules():
+        prefix = f"{name}." if name else ""
+        if isinstance(module, BINARY):
+            found.append((f"{prefix}weight", module.binary_weight().detach().cpu(), 1))
+        elif isinstance(module, BAYESIAN) and module.copies is not None:
+            found.append((f"{prefix}copies", module.copies.cpu(), module.bits or 1))
+    return found

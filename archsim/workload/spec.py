@@ -17,6 +17,7 @@ from archsim.config import Document, Model, json_schema, load, origin
 from archsim.errors import ConfigError, DataError
 from archsim.workload.data import DATASETS, ImageSet, Task, load_dataset
 
+MODULE_AND_CLASS = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 Positive = Annotated[int, Field(ge=1)]
 Argument = bool | int | float | str | list[int] | list[float] | list[str]
 
@@ -39,15 +40,38 @@ class QuantizationChoice(Model):
     calibration_images: Positive = Field(256, description="training images from which the scales are chosen")
 
 
+class InjectedCells(Model):
+    """Imperfect cells to train with: each batch sees binary layers on cells of their own, drawn as those of a chip are.
+
+    `device`: of the component library. Spreads are relative deviations; chances are for each cell.
+    """
+
+    device: Literal["stt_mtj", "sot_mtj", "vcma_mtj"] = "sot_mtj"
+    spread: float = Field(0.0, ge=0, le=1, description="of the resistance, from cell to cell")
+    tmr_spread: float = Field(0.0, ge=0, le=1, description="of the tunnel magnetoresistance, from cell to cell")
+    read_noise: float = Field(0.0, ge=0, le=1, description="of the current, from read to read")
+    stuck_parallel: float = Field(0.0, ge=0, le=0.5)
+    stuck_antiparallel: float = Field(0.0, ge=0, le=0.5)
+    write_error: float = Field(0.0, ge=0, le=0.5)
+
+
 class Training(Model):
-    """How the checkpoint is made: Adam with a cosine schedule on the cross-entropy."""
+    """How the checkpoint is made: Adam with a cosine schedule.
+
+    The loss is the task's (cross-entropy; for regression the squared error), plus `kl_weight` times the divergence of
+    the weights' posteriors from their priors for each training image, plus `regulariser_weight` times the
+    regularisers of the layers.
+    """
 
     epochs: Positive
     batch_size: Positive = 64
     learning_rate: float = Field(5e-3, gt=0, le=1)
     weight_decay: float = Field(0.0, ge=0)
+    kl_weight: float = Field(1.0, ge=0, description="1 is the evidence lower bound; less is a tempered posterior")
+    regulariser_weight: float = Field(1e-3, ge=0)
     seed: int = 0
     images: Positive | None = Field(None, description="train on the first so many images only")
+    inject: InjectedCells | None = Field(None, description="train on imperfect cells")
 
 
 class Trained(Model):
@@ -55,7 +79,10 @@ class Trained(Model):
 
     epochs: Positive
     seconds: float = Field(gt=0, description="wall time of the training, one thread")
-    accuracy: float = Field(ge=0, le=1, description="on test images, from the mean of the passes' softmax")
+    accuracy: float | None = Field(None, ge=0, le=1, description="on test images, from the mean of the passes' softmax")
+    error: float | None = Field(
+        None, ge=0, description="regression: root mean squared error of the passes' mean, of standardised targets"
+    )
     passes: Positive
     images: Positive = Field(description="test images evaluated")
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
@@ -69,11 +96,19 @@ class WorkloadConfig(Document):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     description: str
     model: str = Field(
-        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        pattern=MODULE_AND_CLASS,
         description="module:class, found beside this file, in the folder above it, or shipped with archsim",
     )
     arguments: dict[str, Argument] = Field(default_factory=dict, description="keyword arguments of the class")
-    checkpoint: str = Field(description="safetensors file, relative to this file")
+    checkpoint: str | None = Field(
+        description="safetensors file, relative to this file; null: untrained, fit for costs only"
+    )
+    members: list[str] = Field(
+        default_factory=list, description="checkpoints of further networks, trained from other seeds: a deep ensemble"
+    )
+    operations: list[Annotated[str, Field(pattern=MODULE_AND_CLASS)]] = Field(
+        default_factory=list, description="module:class of operations of one's own, found as the model is"
+    )
     dataset: DatasetChoice
     quantization: QuantizationChoice | None = Field(None, description="for networks of plain torch layers")
     passes: Positive = Field(20, description="Monte-Carlo passes of each image")
@@ -91,8 +126,34 @@ class Workload:
 
     @property
     def checkpoint_path(self) -> Path:
-        """Where the trained weights are, relative to the file that names them."""
+        """Where the trained weights are, relative to the file that names them.
+
+        Raises `DataError` for a workload without a checkpoint.
+        """
+        if self.config.checkpoint is None:
+            raise DataError(
+                f"{self.path}: its network is untrained (checkpoint: null), fit for costs only; name a checkpoint and"
+                f" make it: archsim train {self.path}"
+            )
         return origin(self.path, "checkpoint").parent / self.config.checkpoint
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the workload has trained weights; without, those of its seed serve for costs."""
+        return self.config.checkpoint is not None
+
+    def ensemble(self) -> tuple[Workload, ...]:
+        """Return each member of a deep ensemble as a workload of its own; the first has this workload's checkpoint."""
+        seed = self.config.training.seed
+        single = self.config.model_copy(update={"members": []})
+        recipes = [
+            self.config.training.model_copy(update={"seed": seed + i}) for i in range(len(self.config.members) + 1)
+        ]
+        checkpoints = [self.config.checkpoint, *self.config.members]
+        return tuple(
+            Workload(single.model_copy(update={"checkpoint": c, "training": r}), self.path)
+            for c, r in zip(checkpoints, recipes, strict=True)
+        )
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -115,8 +176,11 @@ class Workload:
 
         Raises `ConfigError` when there is none beside the workload file, in the folder above, or beside archsim.
         """
-        module = self.config.model.partition(":")[0]
-        relative = Path(*module.split("."))
+        return self.source_file(self.config.model, "model")
+
+    def source_file(self, reference: str, field: str) -> Path:
+        """Return the Python file of a "module:class" of the workload; `field` names where it stands, for messages."""
+        relative = Path(*reference.partition(":")[0].split("."))
         installed = Path(__file__).resolve().parents[2]  # the folder that holds the packages archsim and workloads
         here = self.path.resolve().parent
         for folder in (here, here.parent, installed):
@@ -124,14 +188,15 @@ class Workload:
                 if candidate.is_file():
                     return candidate
         raise ConfigError(
-            f"{self.path}: model: there is no '{relative.with_suffix('.py')}' beside this file or in the folder above"
+            f"{self.path}: {field}: there is no '{relative.with_suffix('.py')}' beside this file or in the folder above"
         )
 
     def require_checkpoint(self) -> Path:
         """Return the checkpoint's path; `DataError` that says how to make one where it is missing."""
-        if not self.checkpoint_path.is_file():
-            raise DataError(f"{self.path}: no checkpoint {self.checkpoint_path}; make one: archsim train {self.path}")
-        return self.checkpoint_path
+        path = self.checkpoint_path
+        if not path.is_file():
+            raise DataError(f"{self.path}: no checkpoint {path}; make one: archsim train {self.path}")
+        return path
 
 
 def load_workload(path: Path | str, overrides: tuple[str, ...] = ()) -> Workload:

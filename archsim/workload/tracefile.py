@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,8 @@ def save_trace(trace: Trace, path: Path | str) -> Path:
         raise TraceError(f"{path}: cannot write the trace ({error.strerror})") from error
 
 
-def load_trace(path: Path | str) -> Trace:
-    """Read a trace that `save_trace` wrote.
+def load_trace(path: Path | str, operations: Iterable[type[Op]] = ()) -> Trace:
+    """Read a trace that `save_trace` wrote. `operations`: classes of one's own that it may hold.
 
     Raises `TraceError` for a file that is missing, truncated, foreign, of another version, or inconsistent.
     """
@@ -63,8 +64,9 @@ def load_trace(path: Path | str) -> Trace:
     except (OSError, SafetensorError) as error:
         raise TraceError(f"{path}: not a trace file, or a truncated one ({error})") from error
     try:
+        kinds = _kinds(operations)
         graph = json.loads(metadata["graph"])
-        nodes = tuple(_node(record, arrays) for record in graph["nodes"])
+        nodes = tuple(_node(record, arrays, kinds) for record in graph["nodes"])
         return Trace(graph["name"], tuple(graph["input_shape"]), nodes, graph["meta"])
     except ArchsimError as error:
         raise TraceError(f"{path}: {error}") from error
@@ -90,11 +92,22 @@ def _encode(value: Op | Weights, prefix: str, arrays: Arrays) -> dict[str, Any]:
     return out
 
 
-def _node(record: dict[str, Any], arrays: Arrays) -> Node:
+def _kinds(operations: Iterable[type[Op]]) -> dict[str, type[Op]]:
+    kinds = dict(OPS)
+    for operation in operations:
+        if kinds.setdefault(operation.kind, operation) is not operation:
+            raise TraceError(f"operation {operation.__name__}: the kind '{operation.kind}' is taken; give it another")
+    return kinds
+
+
+def _node(record: dict[str, Any], arrays: Arrays, kinds: Mapping[str, type[Op]]) -> Node:
     kind = record["kind"]
-    if kind not in OPS:
-        raise TraceError(f"node '{record['name']}': unknown operation '{kind}'")
-    op = _decode(OPS[kind], record["op"], arrays)
+    if kind not in kinds:
+        raise TraceError(
+            f"node '{record['name']}': unknown operation '{kind}'; one of your own is listed under 'operations' of the"
+            " workload, or given to load_trace"
+        )
+    op = _decode(kinds[kind], record["op"], arrays)
     return Node(record["name"], op, tuple(record["inputs"]), tuple(record["shape"]))
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,16 +44,16 @@ def per_channel(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     return values.reshape(-1, *(1,) * (x.ndim - 1))
 
 
-def interpret(trace: Trace, image: np.ndarray, mask_of: Callable[[str], np.ndarray]) -> np.ndarray:
+def interpret(trace: Trace, image: np.ndarray, noise_of: Callable[[str], list[np.ndarray]]) -> np.ndarray:
     """Run one image (C, ...) through a trace; integers are carried in float64, where they are exact."""
     values = {INPUT: image.astype(np.float64)}
     for node in trace.nodes:
         x, op = values[node.inputs[0]], node.op
         match op:
             case tr.Linear():
-                y = op.weights.values.astype(np.float64) @ x
+                y = selected(node, noise_of).values.astype(np.float64) @ x
             case tr.Conv():
-                y = convolve(op, x)
+                y = convolve(replace(op, weights=selected(node, noise_of)), x)
             case tr.Threshold():
                 y = np.where(per_channel(op.direction, x) * (x - per_channel(op.level, x)) >= 0, 1.0, -1.0)
             case tr.Sign():
@@ -77,10 +78,21 @@ def interpret(trace: Trace, image: np.ndarray, mask_of: Callable[[str], np.ndarr
             case tr.Add():
                 y = sum(values[i] for i in node.inputs)
             case tr.Dropout():
-                mask = mask_of(node.name)
-                if x.ndim == 1 and mask.size != x.size:
-                    mask = np.repeat(mask, x.size // mask.size)
-                y = x * mask * op.gain
+                (dropped,) = noise_of(node.name)
+                y = np.where(np.repeat(dropped, x.size // dropped.size).reshape(x.shape), 0, x) * op.gain
+            case tr.ScaleDropout():
+                (dropped,) = noise_of(node.name)
+                y = x if dropped[0] else np.float32(x) * per_channel(op.scale, x)
+            case tr.AffineDropout():
+                no_scale, no_shift = noise_of(node.name)
+                y = np.float32(x) if no_scale[0] else np.float32(x) * per_channel(op.scale, x)
+                y = y if no_shift[0] else y + per_channel(op.shift, x)
+            case tr.GaussianScale():
+                (g,) = noise_of(node.name)
+                y = np.float32(x) * per_channel(op.mean + op.deviation * g, x)
+            case tr.Normalise():
+                axes = tuple(range(op.over == "channel", x.ndim))
+                y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + op.epsilon)
             case _:
                 raise AssertionError(f"no interpretation of {op}")
         if isinstance(op, tr.Linear | tr.Conv):
@@ -91,21 +103,37 @@ def interpret(trace: Trace, image: np.ndarray, mask_of: Callable[[str], np.ndarr
     return values[trace.nodes[-1].name]
 
 
+def selected(node: tr.Node, noise_of: Callable[[str], list[np.ndarray]]) -> tr.Weights:
+    return node.op.copies[noise_of(node.name)[0][0]] if node.op.alternatives else node.op.weights
+
+
+def numbers(draw: tr.Draw, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Return random numbers (samples, count) as an operation wants them."""
+    shape = (samples, draw.count)
+    return {
+        "bit": lambda: rng.random(shape) < draw.p,
+        "gaussian": lambda: rng.standard_normal(shape, np.float32),
+        "index": lambda: rng.integers(0, draw.choices, shape),
+    }[draw.kind]()
+
+
 def both(model: nn.Module, images: torch.Tensor, seed: int = 0, **options) -> tuple[np.ndarray, np.ndarray, Trace]:
     """Return torch's and the interpreter's scores under the same random masks, (N, classes) each."""
     trace = trace_model(model, images[:1], **options)
-    rates = {n.name: n.op.p for n in trace.stochastic_nodes()}
     rng, drawn = np.random.default_rng(seed), {}
 
-    def provider(name, shape):
-        drawn[name] = (rng.random(shape) >= rates[name]).astype(np.float32)
-        return torch.from_numpy(drawn[name])
+    def provider(name, module, shape):
+        drawn[name] = [numbers(draw, shape[0], rng) for draw in trace[name].draws()]
+        return tuple(torch.from_numpy(noise) for noise in drawn[name])
 
     model.eval()
     with bnn.masks(model, provider), torch.no_grad():
         expected = model(images).numpy()
-    assert set(drawn) == set(rates)
-    got = [interpret(trace, image, lambda name, i=i: drawn[name][i]) for i, image in enumerate(images.numpy())]
+    assert set(drawn) == {n.name for n in trace.stochastic_nodes()}
+    got = [
+        interpret(trace, image, lambda name, i=i: [noise[i] for noise in drawn[name]])
+        for i, image in enumerate(images.numpy())
+    ]
     return expected, np.array(got), trace
 
 
@@ -124,14 +152,27 @@ def random_norm(layer: nn.Module, generator: torch.Generator) -> nn.Module:
     return layer
 
 
+def frozen(layer: nn.Module, generator: torch.Generator) -> nn.Module:
+    layer.freeze(generator)
+    return layer
+
+
+CHANCE = (
+    lambda _: [],
+    lambda channels: [bnn.ScaleDropout(channels, 0.5)],
+    lambda channels: [bnn.GaussianScale(channels)],
+    lambda channels: [bnn.AffineDropout(channels, 0.4, 0.6, size=3.0)],
+)
+
+
 @st.composite
 def binary_networks(draw) -> tuple[nn.Module, torch.Tensor]:
     seed = draw(st.integers(0, 2**31))
     generator = torch.Generator().manual_seed(seed)
     rank = draw(st.sampled_from([1, 2]))
-    conv, norm, pool = (
-        (bnn.BinaryConv1d, nn.BatchNorm1d, nn.MaxPool1d),
-        (bnn.BinaryConv2d, nn.BatchNorm2d, nn.MaxPool2d),
+    conv, bayesian, norm, pool = (
+        (bnn.BinaryConv1d, bnn.BayesianConv1d, nn.BatchNorm1d, nn.MaxPool1d),
+        (bnn.BinaryConv2d, bnn.BayesianConv2d, nn.BatchNorm2d, nn.MaxPool2d),
     )[rank - 1]
     groups = draw(st.sampled_from([1, 1, 2]))
     channels, size = groups * draw(st.integers(1, 3)), draw(st.integers(4, 7))
@@ -141,9 +182,14 @@ def binary_networks(draw) -> tuple[nn.Module, torch.Tensor]:
         out = groups * draw(st.integers(1, 4))
         kernel, stride, dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(1, 2))
         padding = dilation * (kernel - 1)
-        layers.append(conv(channels, out, kernel, stride, padding, dilation, groups, standardise=draw(st.booleans())))
+        geometry = (channels, out, kernel, stride, padding, dilation, groups)
+        if draw(st.booleans()):
+            layers.append(conv(*geometry, standardise=draw(st.booleans())))
+        else:
+            layers.append(frozen(bayesian(*geometry, bits=draw(st.integers(1, 3)), copies=2), generator))
         if draw(st.booleans()):
             layers.append(pool(2, stride=draw(st.integers(1, 2)), padding=draw(st.integers(0, 1))))
+        layers += draw(st.sampled_from(CHANCE))(out)
         layers += [random_norm(norm(out), generator), *([nn.Hardtanh()] if draw(st.booleans()) else []), bnn.Sign()]
         layers.append(draw(st.sampled_from([bnn.SpinDrop, bnn.SpatialSpinDrop]))(draw(st.sampled_from([0.0, 0.3]))))
         channels = out
@@ -157,7 +203,11 @@ def binary_networks(draw) -> tuple[nn.Module, torch.Tensor]:
         reject()
     layers.append(bnn.SpatialSpinDrop(0.2, maps=draw(st.sampled_from([None, flat, 1]))))
     hidden = draw(st.integers(1, 9))
-    layers += [bnn.BinaryLinear(flat, hidden), random_norm(nn.BatchNorm1d(hidden), generator), bnn.Sign()]
+    layers += [
+        frozen(bnn.BayesianLinear(flat, hidden, bits=2, copies=4), generator),
+        *draw(st.sampled_from(CHANCE))(hidden),
+    ]
+    layers += [random_norm(nn.BatchNorm1d(hidden), generator), bnn.Sign()]
     layers += [bnn.SpinDrop(0.4), bnn.BinaryLinear(hidden, 4)]
     model = nn.Sequential(*layers)
     for p in model.parameters():

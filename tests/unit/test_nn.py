@@ -102,7 +102,7 @@ def test_dropout_passes_gradient_of_kept_only():
     x = torch.ones(1, 4, requires_grad=True)
     layer = bnn.SpinDrop(0.5)
     model = nn.Sequential(layer)
-    with bnn.masks(model, lambda *_: torch.tensor([[1, 0, 0, 1]])):
+    with bnn.masks(model, lambda *_: (torch.tensor([[False, True, True, False]]),)):
         model(x).sum().backward()
     assert x.grad.tolist() == [[1, 0, 0, 1]]
 
@@ -122,21 +122,22 @@ class Mixed(nn.Module):
 def test_masks_reach_every_dropout_by_name_and_leave_no_trace():
     model, asked = Mixed(), {}
 
-    def keep_all(name, shape):
-        asked[name] = shape
-        return torch.ones(shape)
+    def keep_all(name, module, shape):
+        asked[name] = (type(module).__name__, shape)
+        count = {"b": 2, "F.dropout2d": 2, "c": 2}.get(name, 32)
+        return (torch.zeros(shape[0], count, dtype=torch.bool),)
 
     x = torch.rand(3, 2, 4, 4)
     model.eval()
     with bnn.masks(model, keep_all):
         y = model(x)
     assert asked == {
-        "a": (3, 2, 4, 4),
-        "b": (3, 2, 1, 1),
-        "F.dropout2d": (3, 2, 1, 1),
-        "F.dropout": (3, 2, 4, 4),
-        "F.dropout@2": (3, 2, 4, 4),
-        "c": (3, 2),
+        "a": ("Dropout", (3, 2, 4, 4)),
+        "b": ("Dropout2d", (3, 2, 4, 4)),
+        "F.dropout2d": ("NoneType", (3, 2, 4, 4)),
+        "F.dropout": ("NoneType", (3, 2, 4, 4)),
+        "F.dropout@2": ("NoneType", (3, 2, 4, 4)),
+        "c": ("SpatialSpinDrop", (3, 32)),
     }
     torch.testing.assert_close(y, (x / (0.5 * 0.8 * 0.5 * 0.25 * 0.5)).flatten(1))
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
@@ -187,9 +188,9 @@ def test_second_call_of_a_dropout_gets_its_own_mask():
 
     model, asked = Twice(), []
 
-    def provider(name, shape):
+    def provider(name, module, shape):
         asked.append(name)
-        return torch.ones(shape)
+        return (torch.zeros(shape, dtype=torch.bool),)
 
     with bnn.masks(model, provider):
         model(torch.ones(1, 3))

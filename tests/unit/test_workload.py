@@ -291,7 +291,7 @@ def test_checkpoint_with_nan_or_plain_weights_is_refused(tmp_path):
         load_checkpoint(nn.Linear(3, 2), tmp_path / "nan")
     plain = nn.Linear(3, 2, bias=False)
     save_checkpoint(plain, tmp_path / "plain")
-    with pytest.raises(DataError, match="does not hold binary weights"):
+    with pytest.raises(DataError, match="does not hold 1-bit weights"):
         load_checkpoint(bnn.BinaryLinear(3, 2), tmp_path / "plain")
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from archsim import nn as bnn
 from archsim.errors import TraceError
 from archsim.workload.trace import INPUT, Trace
-from archsim.workload.tracer import digital, layers
+from archsim.workload.tracer import chance, digital, layers
 from archsim.workload.tracer.builder import PLACEMENTS, Builder, Quantization, Site
 from archsim.workload.tracer.capture import capture, sample, untouched
 
@@ -20,16 +20,26 @@ __all__ = ["PLACEMENTS", "Quantization", "trace_model"]
 
 RULES = (
     *digital.RULES,
-    (layers.linear, (), (bnn.BinaryLinear, nn.Linear), (), ()),
-    (layers.conv, (), (bnn.BinaryConv1d, bnn.BinaryConv2d, nn.Conv1d, nn.Conv2d), (), ()),
+    (layers.linear, (), (bnn.BinaryLinear, bnn.BayesianLinear, nn.Linear), (), ()),
+    (
+        layers.conv,
+        (),
+        (bnn.BinaryConv1d, bnn.BinaryConv2d, bnn.BayesianConv1d, bnn.BayesianConv2d, nn.Conv1d, nn.Conv2d),
+        (),
+        (),
+    ),
     (layers.own_quantize, (), (bnn.Quantize,), (), ()),
     (
-        layers.dropout,
+        chance.dropout,
         ("p", "maps"),
         (bnn.SpinDrop, bnn.SpatialSpinDrop, nn.Dropout, nn.Dropout1d, nn.Dropout2d),
         (F.dropout, F.dropout1d, F.dropout2d),
         (),
     ),
+    (chance.scale_dropout, (), (bnn.ScaleDropout,), (), ()),
+    (chance.affine_dropout, (), (bnn.AffineDropout,), (), ()),
+    (chance.gaussian_scale, (), (bnn.GaussianScale,), (), ()),
+    (chance.normalise, (), (bnn.Normalise,), (), ()),
 )
 MODULES = {kind: (rule, params) for rule, params, kinds, _, _ in RULES for kind in kinds}
 FUNCTIONS = {function: (rule, params) for rule, params, _, functions, _ in RULES for function in functions}
@@ -88,6 +98,8 @@ def _site(build: Builder, node: fx.Node) -> tuple[Site, digital.Rule]:
     module = captured.modules[str(node.target)] if node.op == "call_module" else None
     if module is not None:
         label, entry, known = f"module '{node.target}' ({type(module).__name__})", MODULES.get(type(module)), MODULES
+        if entry is None and isinstance(module, bnn.Stochastic):
+            entry = (chance.own, ())
     elif node.op == "get_attr":
         raise TraceError(f"parameter '{node.target}' is used directly in forward; use a module for it")
     elif node.op == "call_function":

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from archsim.errors import TraceError
-from archsim.nn.stochastic import always_on
+from archsim.nn.stochastic import Stochastic, always_on
 
 SAMPLE = 2**16  # calibration values kept for each tensor
 
@@ -34,10 +34,11 @@ class Captured:
 
 
 class _Tracer(fx.Tracer):
-    """Keeps archsim's own modules whole, as fx keeps those of torch.nn."""
+    """Keeps archsim's own modules and stochastic ones whole, as fx keeps those of torch.nn."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return type(m).__module__.startswith("archsim.nn") or super().is_leaf_module(m, module_qualified_name)
+        own = type(m).__module__.startswith("archsim.nn") and not isinstance(m, nn.Sequential)
+        return own or isinstance(m, Stochastic) or super().is_leaf_module(m, module_qualified_name)
 
 
 @contextmanager

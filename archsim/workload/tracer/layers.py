@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from archsim import nn as bnn
-from archsim.workload.trace import Conv, Dropout, FloatArray, Linear, Quantize, Weights
+from archsim.workload.trace import Conv, FloatArray, Linear, Quantize, Weights
 from archsim.workload.tracer.builder import Builder, Site
 
 CANDIDATES = np.linspace(0.3, 1.0, 29)  # fractions of the largest magnitude that are tried as the end of a grid
@@ -26,7 +26,8 @@ def linear(build: Builder, site: Site) -> str:
     module: Any = site.module
     if len(site.in_shape) != 1:
         raise site.refuse(f"a linear layer needs a flat input, got shape {site.in_shape}; flatten it first")
-    return _place(build, site, Linear(_weights(build, site, module), _bias(module)))
+    first, *others = _weights(build, site, module)
+    return _place(build, site, Linear(first, _bias(module), tuple(others)))
 
 
 def conv(build: Builder, site: Site) -> str:
@@ -34,26 +35,10 @@ def conv(build: Builder, site: Site) -> str:
     module: Any = site.module
     if getattr(module, "padding_mode", "zeros") != "zeros":
         raise site.refuse(f"padding mode '{module.padding_mode}' is not supported, only zeros")
-    weights = _weights(build, site, module)
-    op = Conv(weights, module.stride, _padding(site), module.dilation, module.groups, _bias(module))
+    first, *others = _weights(build, site, module)
+    geometry = (module.stride, _padding(site), module.dilation, module.groups)
+    op = Conv(first, *geometry, _bias(module), tuple(others))
     return _place(build, site, op)
-
-
-def dropout(build: Builder, site: Site) -> str:
-    """Record a stochastic element; torch's own dropouts multiply what they keep by 1 / (1 - p)."""
-    p = float(site.params.get("p", 0.5))
-    if not 0 <= p < 1:
-        raise site.refuse(f"the dropout rate must be in [0, 1), got {p}")
-    if p == 0:
-        build.note(site, "inactive", "dropout rate 0")
-        return site.input
-    own = isinstance(site.module, bnn.SpinDrop)
-    whole = isinstance(site.module, bnn.SpatialSpinDrop | nn.Dropout1d | nn.Dropout2d) or site.name.startswith(
-        ("F.dropout1d", "F.dropout2d")
-    )
-    maps = site.params.get("maps") if len(site.in_shape) == 1 else None
-    op = Dropout(p, "channel" if whole else "element", gain=1.0 if own else 1 / (1 - p), maps=maps)
-    return build.add(site, op, placement="stochastic", detail=f"p = {p:g}, one bit each {op.granularity}")
 
 
 def own_quantize(build: Builder, site: Site) -> str:
@@ -101,12 +86,25 @@ def _integer(bits: int) -> type[np.signedinteger[Any]]:
     return np.int8 if bits <= 7 else np.int16
 
 
-def _weights(build: Builder, site: Site, module: Any) -> Weights:
-    if isinstance(module, bnn.BinaryLinear | bnn.BinaryConv1d | bnn.BinaryConv2d):
+def _copies(site: Site, module: Any) -> tuple[Weights, ...]:
+    """Return the frozen copies of a Bayesian layer; one for each setting of the arbiter."""
+    if not module.frozen:
+        raise site.refuse(
+            "its weights are Gaussians, drawn afresh for each pass, which no crossbar can hold; freeze it to a few"
+            " copies (archsim.nn.freeze, which needs bits=)"
+        )
+    scale = np.full(1, module.step, np.float32)
+    return tuple(Weights(copy, module.bits, scale) for copy in module.copies.cpu().numpy())
+
+
+def _weights(build: Builder, site: Site, module: Any) -> tuple[Weights, ...]:
+    if isinstance(module, bnn.BAYESIAN):
+        return _copies(site, module)
+    if isinstance(module, bnn.BINARY):
         latent = module.weight
         if not torch.isfinite(latent).all():
             raise site.refuse("its weights hold NaN or infinite values")
-        return Weights(array(module.binary_weight()).astype(np.int8), 1, np.ones(1, np.float32))
+        return (Weights(array(module.binary_weight()).astype(np.int8), 1, np.ones(1, np.float32)),)
     if build.quantization is None:
         raise site.refuse(
             "a plain torch layer is traced as a multi-bit one; give quantization=Quantization(weight_bits=4,"
@@ -115,7 +113,7 @@ def _weights(build: Builder, site: Site, module: Any) -> Weights:
     real = array(module.weight)
     if not np.isfinite(real).all():
         raise site.refuse("its weights hold NaN or infinite values")
-    return odd_grid(real, build.quantization.weight_bits)
+    return (odd_grid(real, build.quantization.weight_bits),)
 
 
 def _bias(module: Any) -> FloatArray | None:
@@ -138,4 +136,6 @@ def _padding(site: Site) -> tuple[int, ...]:
 def _place(build: Builder, site: Site, op: Linear | Conv) -> str:
     shape = "x".join(map(str, op.weights.values.shape))
     edge = build.quantised(site)
-    return build.add(site, op, inputs=(edge,), placement="crossbar", detail=f"{op.weights.bits}-bit weights {shape}")
+    copies = f"{len(op.copies)} copies of " if op.alternatives else ""
+    detail = f"{copies}{op.weights.bits}-bit weights {shape}"
+    return build.add(site, op, inputs=(edge,), placement="crossbar", detail=detail)
