@@ -89,10 +89,14 @@ class Method:
         parts = [layer, pool, self.chance(layer), self.norm(channels, rank)]
         return [part for part in parts if part is not None and not isinstance(part, nn.Identity)]
 
+    def drops(self) -> list[nn.Module]:
+        """Return the dropout that stands before a layer on crossbars, if the method has one."""
+        drop = self.drop()
+        return [] if isinstance(drop, nn.Identity) else [drop]
+
     def stage(self, layer: nn.Module, channels: int, rank: int = 0, pool: nn.Module | None = None) -> list[nn.Module]:
         """Return a whole stage in order."""
-        drop = self.drop()
-        return [*self.sums(layer, channels, rank, pool), Sign(), *([] if isinstance(drop, nn.Identity) else [drop])]
+        return [*self.sums(layer, channels, rank, pool), Sign(), *self.drops()]
 
     def head(self, layer: nn.Module, outputs: int, fan_in: int) -> list[nn.Module]:
         """Return the last layer with the scale that makes scores of its sums."""

@@ -12,23 +12,24 @@ BLOCKS = 2  # of each width
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions with a shortcut around them; the sum is binarised.
+    """Two 3x3 convolutions with a shortcut around them; the sum is binarised, each layer has a dropout of its own.
 
     The shortcut is the binary input itself, or where the shape changes a 1x1 convolution on a crossbar with a norm.
     """
 
     def __init__(self, m: Method, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.first = nn.Sequential(*m.stage(m.conv2d(inputs, outputs, 3, stride, padding=1), outputs, 2))
-        self.second = nn.Sequential(*m.sums(m.conv2d(outputs, outputs, 3, padding=1), outputs, 2))
+        first, second = m.conv2d(inputs, outputs, 3, stride, padding=1), m.conv2d(outputs, outputs, 3, padding=1)
+        self.first = nn.Sequential(*m.drops(), *m.sums(first, outputs, 2), Sign())
+        self.second = nn.Sequential(*m.drops(), *m.sums(second, outputs, 2))
         self.shortcut = nn.Sequential()
         if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(*m.sums(m.conv2d(inputs, outputs, 1, stride), outputs, 2))
-        self.sign, self.drop = Sign(), m.drop()
+            self.shortcut = nn.Sequential(*m.drops(), *m.sums(m.conv2d(inputs, outputs, 1, stride), outputs, 2))
+        self.sign = Sign()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map binary maps (N, inputs, H, W) to binary maps (N, outputs, H / stride, W / stride)."""
-        return self.drop(self.sign(self.second(self.first(x)) + self.shortcut(x)))  # type: ignore[no-any-return]
+        return self.sign(self.second(self.first(x)) + self.shortcut(x))  # type: ignore[no-any-return]
 
 
 class ResNet18(nn.Module):
@@ -42,7 +43,7 @@ class ResNet18(nn.Module):
         super().__init__()
         m = Method(method, p)
         quantize = Quantize(input_bits, scale=2.0**-input_bits)
-        self.stem = nn.Sequential(quantize, *m.stage(m.conv2d(3, WIDTHS[0], 3, padding=1), WIDTHS[0], 2))
+        self.stem = nn.Sequential(quantize, *m.sums(m.conv2d(3, WIDTHS[0], 3, padding=1), WIDTHS[0], 2), Sign())
         blocks, channels = [], WIDTHS[0]
         for group, width in enumerate(WIDTHS):
             for index in range(BLOCKS):
@@ -50,10 +51,8 @@ class ResNet18(nn.Module):
                 channels = width
         self.blocks = nn.Sequential(*blocks)
         self.pool, self.flatten = nn.AdaptiveAvgPool2d(1), nn.Flatten()
-        self.sign, self.drop = Sign(), m.drop()
-        self.head = nn.Sequential(*m.head(m.linear(channels, classes), classes, channels))
+        self.head = nn.Sequential(Sign(), *m.drops(), *m.head(m.linear(channels, classes), classes, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, 3, 32, 32) to class scores (N, classes)."""
-        x = self.flatten(self.pool(self.blocks(self.stem(x))))
-        return self.head(self.drop(self.sign(x)))  # type: ignore[no-any-return]
+        return self.head(self.flatten(self.pool(self.blocks(self.stem(x)))))  # type: ignore[no-any-return]
