@@ -22,6 +22,7 @@ Mask = npt.NDArray[np.bool_]
 ACCEPTED = 0.95  # of the known images, at the working point of FPR95 and of the calibrated threshold
 DIGITS = 12  # of a score; what is beyond is rounding
 BLOCK = 2**22  # probabilities held at a time
+CALIBRATION_IMAGES = 19  # the least that promise 5 % false alarms
 SEVERAL = ("mutual_information", "percentile")  # what one pass alone cannot tell
 
 

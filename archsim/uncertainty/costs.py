@@ -1,0 +1,139 @@
+"""What adaptive Monte-Carlo costs: the chip is simulated once for each number of passes that images take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, field
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.errors import ConfigError
+from archsim.mapping.activity import Activity
+from archsim.mapping.plan import Mapping as Placement
+from archsim.metrics.adaptive import RULES, AdaptiveQuality, StoppingRule, evaluate_adaptive
+from archsim.metrics.energy import energy_rows, total
+from archsim.metrics.intervals import Estimate
+from archsim.sim.log import RunLog
+from archsim.sim.run import simulate
+from archsim.uncertainty.findings import Adaptive, PassCosts
+
+PICO = 1e-12
+COMPARE = ("pool", "compare")  # a comparator for whole numbers, which every chip's digital units have
+METHOD = "ranges of the components, averaged over the images"
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """Simulates a mapped network for any number of passes, each once. `images`, `activity`: as in `simulate`."""
+
+    mapping: Placement
+    images: int
+    activity: Table[str, Activity]
+    schedule: str | None = None
+    grain: str | None = None
+    _logs: dict[int, RunLog] = field(default_factory=dict)
+
+    def log(self, passes: int) -> RunLog:
+        """Return the log of a run in which every image takes so many passes."""
+        if passes not in self._logs:
+            self._logs[passes] = simulate(
+                self.mapping,
+                images=self.images,
+                passes=passes,
+                activity=self.activity,
+                schedule=self.schedule,
+                grain=self.grain,
+            )
+        return self._logs[passes]
+
+    def latency_s(self, passes: int) -> float:
+        """Return the seconds from load to answer."""
+        return self.log(passes).latency_ps * PICO
+
+    def energy_j(self, passes: int) -> Estimate:
+        """Return the joules of an image, leakage included."""
+        log = self.log(passes)
+        return total(energy_rows(log, self.mapping.chip), 1 / log.images)
+
+    def fixed(self, passes: int) -> PassCosts:
+        """Return the costs where every image takes so many passes."""
+        return PassCosts(passes, self.latency_s(passes), self.energy_j(passes))
+
+
+def judge_rules(
+    logits: npt.NDArray[np.float32],
+    labels: npt.NDArray[Any],
+    simulator: Simulator,
+    rules: tuple[StoppingRule, ...] = RULES,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Adaptive, ...]:
+    """Return what each rule does to the answers, and what it saves.
+
+    Raises `ConfigError` where no rule can stop anything: too few passes, or a network that is computed in rounds,
+    because all passes of a round come before the next round is programmed.
+    """
+    if simulator.mapping.reprogrammed:
+        raise ConfigError(
+            "adaptive Monte-Carlo: the network does not fit the chip at once; all passes of its first layers are done"
+            " before its last ones are programmed, so no image can stop early. Use a larger chip"
+        )
+    found = []
+    for k, rule in enumerate(rules):
+        if progress:
+            progress(k, len(rules))
+        found.append(_costed(evaluate_adaptive(logits, labels, rule), len(logits), simulator))
+    return tuple(found)
+
+
+def _costed(quality: AdaptiveQuality, passes: int, simulator: Simulator) -> Adaptive:
+    """Weight the cost of each number of passes with the share of the images that takes it.
+
+    The latency is that of the passes taken and of the decision after the last of them; earlier decisions are taken
+    while the next pass runs. Passes that have begun by then are run to their end, which costs energy and no latency.
+    """
+    waste = passes_in_flight(simulator.log(passes))
+    step_s, step_j = _decision(simulator.mapping)
+    latency, ends = 0.0, np.zeros(3)
+    for taken, share in quality.histogram().items():
+        energy = simulator.energy_j(min(passes, taken + waste))
+        latency += share * (simulator.latency_s(taken) + step_s)
+        ends += share * (_ends(energy) + taken * _ends(step_j))
+    mean_energy = Estimate(float(ends[0]), float(ends[1]), float(ends[2]), METHOD)
+    return Adaptive(
+        quality=quality,
+        costs=PassCosts(quality.mean_passes.value, latency, mean_energy),
+        full=simulator.fixed(passes),
+        fixed=simulator.fixed(quality.to_fixed.passes),
+        in_flight=waste,
+    )
+
+
+def passes_in_flight(log: RunLog) -> int:
+    """Return how many passes of an image have begun when an earlier one ends: as many as start while one is under way.
+
+    In the long run a pass starts every `pass_interval_ps` and ends `first_pass_ps` later; a schedule that starts a pass
+    when the one before has ended has none in flight.
+    """
+    return max(0, ceil(log.first_pass_ps / log.pass_interval_ps - 1e-9) - 1)
+
+
+def _decision(mapping: Placement) -> tuple[float, Estimate]:
+    """Return seconds and joules of one decision: two comparisons for each class find the first two, one the boundary.
+
+    One comparator does them in turn, a class after the other, as the averaging unit goes through the classes.
+    """
+    component, action = COMPARE
+    cost = mapping.chip.components[component].actions[action]
+    comparisons = 2 * prod(mapping.trace.output.shape) + 1
+    joules = cost.energy
+    return comparisons * cost.latency_ps * PICO, Estimate(
+        comparisons * joules.value, comparisons * joules.low, comparisons * joules.high, METHOD
+    )
+
+
+def _ends(estimate: Estimate) -> npt.NDArray[np.float64]:
+    return np.array([estimate.value, estimate.low, estimate.high])
