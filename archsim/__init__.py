@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from archsim.mapping.plan import map_trace
     from archsim.metrics.quality import evaluate_quality
     from archsim.metrics.result import Result
-    from archsim.pipeline import evaluate
+    from archsim.pipeline import evaluate, evaluate_chips
     from archsim.sim.run import simulate
     from archsim.workload.cache import trace_of
     from archsim.workload.data import load_dataset
@@ -74,6 +74,7 @@ __all__ = [
     "compute",
     "describe",
     "evaluate",
+    "evaluate_chips",
     "evaluate_quality",
     "load_arch",
     "load_dataset",
@@ -106,7 +107,7 @@ _PLACES = {
     "archsim.mapping.plan": ("map_trace",),
     "archsim.metrics.quality": ("evaluate_quality",),
     "archsim.metrics.result": ("Result",),
-    "archsim.pipeline": ("evaluate",),
+    "archsim.pipeline": ("evaluate", "evaluate_chips"),
     "archsim.sim.run": ("simulate",),
     "archsim.workload.cache": ("trace_of",),
     "archsim.workload.data": ("load_dataset",),

@@ -69,6 +69,10 @@ def run(
     passes: Annotated[int | None, typer.Option(help="Monte-Carlo passes of each image [the workload's].")] = None,
     images: Annotated[int | None, typer.Option(help="Test images [the workload's].")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    chips: Annotated[
+        int | None, typer.Option(metavar="N", help="Compute answers on N sampled chips; report how they differ.")
+    ] = None,
+    chip: Annotated[int, typer.Option(min=0, metavar="K", help="Which sampled chip, where --chips is not given.")] = 0,
     schedule: Annotated[
         str | None, typer.Option(help="layer_by_layer, pipelined_layers or pipelined_passes [the architecture's].")
     ] = None,
@@ -92,7 +96,7 @@ def run(
     running.run(
         arch,
         workload,
-        running.Options(passes, images, seed, schedule, grain, tuple(settings or ()), costs_only),
+        running.Options(passes, images, seed, chips, chip, schedule, grain, tuple(settings or ()), costs_only),
         as_json=as_json,
         out=out,
         timeline=timeline,

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archsim.cli.console import print_all, print_json, progress_bar, warn
+from archsim.errors import ConfigError
+from archsim.metrics.chips import Batch
 from archsim.metrics.result import Result
-from archsim.pipeline import evaluate
+from archsim.pipeline import evaluate, evaluate_chips
 from archsim.report.export import ResultFolder
 from archsim.report.recorder import ABOUT_TIME, TimelineRecorder
 from archsim.report.summary import summary
@@ -23,6 +25,8 @@ class Options:
     passes: int | None
     images: int | None
     seed: int
+    chips: int | None
+    chip: int
     schedule: str | None
     grain: str | None
     settings: tuple[str, ...]
@@ -33,38 +37,39 @@ def run(
     arch: Path, workload: Path, options: Options, *, as_json: bool, out: Path | None, timeline: Path | None
 ) -> None:
     """Evaluate a network on a chip, keep the result if a folder is given, and print it on stdout."""
+    if options.chips is not None and options.costs_only:
+        raise ConfigError("--chips: costs are those of every chip; leave out --costs-only, or --chips")
     with ExitStack() as stack:
         folder = stack.enter_context(ResultFolder(out)) if out else None
-        result = _evaluate(arch, workload, options, timeline)
+        result, batch = _evaluate(arch, workload, options, timeline)
         if folder:
-            folder.write(result, ["archsim", *sys.argv[1:]])
+            folder.write(result, ["archsim", *sys.argv[1:]], batch)
     if as_json:
-        print_json(result.to_dict())
+        print_json(batch.to_dict() if batch else result.to_dict())
     else:
-        print_all(summary(result))
+        print_all(summary(result, batch))
     warn(result.warnings)
 
 
-def _evaluate(arch: Path, workload: Path, options: Options, timeline: Path | None) -> Result:
+def _evaluate(arch: Path, workload: Path, options: Options, timeline: Path | None) -> tuple[Result, Batch | None]:
     with ExitStack() as stack:
         note = stack.enter_context(progress_bar())
         recorder = None
         if timeline:
             about = {"arch": str(arch), "workload": str(workload), "time": ABOUT_TIME}
             recorder = TimelineRecorder(stack.enter_context(TimelineWriter(timeline, about)))
-        result = evaluate(
-            arch,
-            workload,
-            passes=options.passes,
-            images=options.images,
-            seed=options.seed,
-            schedule=options.schedule,
-            grain=options.grain,
-            overrides=options.settings,
-            function=not options.costs_only,
-            recorder=recorder,
-            progress=note,
-        )
+        o, batch = options, None
+        if o.chips is not None:
+            batch = evaluate_chips(
+                arch, workload, o.chips, passes=o.passes, images=o.images, seed=o.seed, schedule=o.schedule,
+                grain=o.grain, overrides=o.settings, recorder=recorder, progress=note,
+            )  # fmt: skip
+            result = batch.result
+        else:
+            result = evaluate(
+                arch, workload, passes=o.passes, images=o.images, seed=o.seed, chip_sample=o.chip, schedule=o.schedule,
+                grain=o.grain, overrides=o.settings, function=not o.costs_only, recorder=recorder, progress=note,
+            )  # fmt: skip
         if recorder:
             recorder.close(result.log)
-        return result
+        return result, batch

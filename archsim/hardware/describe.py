@@ -11,6 +11,8 @@ from archsim.hardware.device import MtjDevice
 
 DEVICE_UNITS = {"parallel": "ohm", "series": "ohm", "half_voltage": "V", "critical": "A", "attempt_time": "s"}
 
+EFFECT_UNITS = {"s": "s", "K": "K"}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -32,6 +34,7 @@ def describe(chip: Chip) -> list[Row]:
     rows += _device(chip.device) if chip.device else []
     rows += [_row("tile.pitch", chip.tile_pitch, "m")]
     rows += [_row("crossbar.ir_drop", chip.ir_drop, "")] if chip.ir_drop else []
+    rows += [_row(f"imperfections.{e.path}", e.figure, EFFECT_UNITS.get(e.unit, "")) for e in chip.effects.on]
     rows += [_row("memory.bandwidth", chip.memory_bandwidth, "bit/s")] if chip.memory_bandwidth else []
     for level in ("core", "tile", "chip"):
         rows += [

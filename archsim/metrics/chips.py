@@ -38,6 +38,9 @@ class Batch:
     result: Result
     qualities: tuple[Quality | RegressionQuality, ...]
 
+    def __len__(self) -> int:
+        return len(self.qualities)
+
     def values(self) -> dict[str, tuple[float, ...]]:
         """Return every figure of quality on each chip, by name."""
         rows = [dict(quality.estimates()) for quality in self.qualities]
@@ -52,7 +55,7 @@ class Batch:
         """Return plain data for JSON: the first chip's result, and under "chips" the spread over all of them."""
         values = self.values()
         chips = {name: {**asdict(spread), "values": list(values[name])} for name, spread in self.spreads()}
-        return {**self.result.to_dict(), "chips": finite({"count": len(self.qualities), **chips})}
+        return {**self.result.to_dict(), "chips": finite({"count": len(self), **chips})}
 
 
 def spread_of(name: str, values: tuple[float, ...]) -> Spread:

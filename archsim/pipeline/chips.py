@@ -9,6 +9,7 @@ from archsim.metrics.chips import Batch
 from archsim.pipeline.deployment import deploy
 from archsim.pipeline.evaluation import Progress, answers_of, measured
 from archsim.pipeline.inputs import ChipLike, NetworkLike
+from archsim.sim.station import Recorder
 
 MAX_CHIPS = 10_000
 
@@ -24,6 +25,7 @@ def evaluate_chips(
     schedule: str | None = None,
     grain: str | None = None,
     overrides: Iterable[str] = (),
+    recorder: Recorder | None = None,
     progress: Progress | None = None,
 ) -> Batch:
     """Return how good a network is on each of many sampled chips, with the costs of the first.
@@ -53,7 +55,7 @@ def evaluate_chips(
         if quality is None:
             raise ConfigError(f"chips: data set '{at_work.data.name}' has no labels to judge the chips by")
         if result is None:
-            result = measured(at_work, chip, run, quality, schedule=schedule, grain=grain)
+            result = measured(at_work, chip, run, quality, schedule=schedule, grain=grain, recorder=recorder)
         qualities.append(quality)
     assert result is not None, "there is at least one chip"
     return Batch(result, tuple(qualities))

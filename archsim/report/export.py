@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from archsim.errors import ConfigError
+from archsim.metrics.chips import Batch
 from archsim.metrics.result import Result
 
 LIBRARIES = ("numpy", "numba", "simpy", "pydantic", "pandas", "pyarrow")
@@ -54,13 +55,17 @@ class ResultFolder:
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
 
-    def write(self, result: Result, command: Sequence[str]) -> None:
+    def write(self, result: Result, command: Sequence[str], batch: Batch | None = None) -> None:
         """Write result.json, layers and energy as .parquet and .csv, and manifest.json.
 
-        `energy` has a row for each layer, part and action, over the whole run; `layers` a row for each layer.
+        `energy` has a row for each layer, part and action, over the whole run; `layers` a row for each layer. `batch`:
+        many chips, whose result this is; then `chips` has a row for each of them.
         """
         try:
-            self._json("result.json", result.to_dict())
+            self._json("result.json", batch.to_dict() if batch else result.to_dict())
+            if batch:
+                values = batch.values()
+                self._table("chips", [{"chip": i, **{k: v[i] for k, v in values.items()}} for i in range(len(batch))])
             self._table("layers", [asdict(row) for row in result.layers])
             self._table("energy", [_energy_row(asdict(row)) for row in result.energy])
             self._json("manifest.json", manifest(result, command))

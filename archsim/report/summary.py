@@ -9,8 +9,10 @@ from textwrap import shorten
 from rich.console import RenderableType
 from rich.text import Text
 
+from archsim.metrics.chips import Batch
 from archsim.metrics.intervals import Estimate
 from archsim.metrics.result import OFF_CHIP, PICO, Result
+from archsim.report.chips import imperfections, spread_over_chips
 from archsim.report.layout import (
     Cell,
     Say,
@@ -38,12 +40,18 @@ QUALITY = {
     "entropy": "nats: predictive, all uncertainty",
     "expected_entropy": "nats: of the single passes, in the data",
     "mutual_information": "nats: between passes, in the model",
+    "rmse": "of the passes' mean, in the target's deviations",
+    "crps": "continuous ranked probability score",
+    "coverage_50": "targets inside the central interval of 50 %",
+    "coverage_90": "targets inside the central interval of 90 %",
+    "deviation": "predictive, all uncertainty",
+    "model_deviation": "between passes, in the model",
 }
-SHARES = ("accuracy", "ece", "adaptive_ece")
+SHARES = ("accuracy", "ece", "adaptive_ece", "coverage_50", "coverage_90")
 
 
-def summary(result: Result) -> Iterator[RenderableType]:
-    """Yield what a terminal of 80 to 100 columns shows of a result."""
+def summary(result: Result, batch: Batch | None = None) -> Iterator[RenderableType]:
+    """Yield what a terminal of 80 to 100 columns shows of a result; `batch`: of the chips whose result this is."""
     log = result.log
     yield Text(f"{result.workload} on {result.arch}", style="bold")
     yield (
@@ -54,8 +62,12 @@ def summary(result: Result) -> Iterator[RenderableType]:
     yield table(["", "", ""], _headline(result))
     yield from _critical(result)
     if result.quality:
-        yield heading(f"Quality over {count(log.images)} images, with 95 % intervals")
+        which = f" on chip {result.chip_sample}" if result.effects else ""
+        yield heading(f"Quality{which} over {count(log.images)} images, with 95 % intervals")
         yield table(["", "", "", ""], _quality(result))
+    if batch:
+        yield from spread_over_chips(batch, dict.fromkeys(SHARES, percent), _number)
+    yield from imperfections(result)
     yield from _ranking("Energy of an image by part", result.energy_by("part"), joules)
     yield from _ranking("Energy of an image by layer", result.energy_by("layer"), joules)
     yield from _ranking("Area by part", result.area_m2, square_millimetres)
