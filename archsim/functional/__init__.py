@@ -5,10 +5,10 @@ from __future__ import annotations
 from archsim.functional.activity import FunctionalRun, LayerActivity
 from archsim.functional.chance import Chance
 from archsim.functional.compute import compute
-from archsim.functional.encoding import LOSSLESS, Converter, LayerEncoding, ideal_encodings
+from archsim.functional.encoding import LOSSLESS, Converter, LayerEncoding, ReadModel, ideal_encodings
 from archsim.functional.noise import Chances, dropout_mask, node_noise
 
 __all__ = [
-    "LOSSLESS", "Chance", "Chances", "Converter", "FunctionalRun", "LayerActivity", "LayerEncoding", "compute",
-    "dropout_mask", "ideal_encodings", "node_noise",
+    "LOSSLESS", "Chance", "Chances", "Converter", "FunctionalRun", "LayerActivity", "LayerEncoding", "ReadModel",
+    "compute", "dropout_mask", "ideal_encodings", "node_noise",
 ]  # fmt: skip

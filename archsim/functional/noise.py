@@ -145,14 +145,16 @@ def bits_per_evaluation(node: Node, chances: tuple[Chance, ...]) -> int:
 
 
 def noise_bytes(node: Node, chances: tuple[Chance, ...]) -> int:
-    """Estimate the working memory that the random numbers of one evaluation of a node take."""
+    """Estimate the memory that the random numbers of one evaluation of a node take while they are drawn."""
+    kept = {"bit": 1, "index": 8, "gaussian": 4}
 
-    def each(draw: Draw, chance: Chance) -> int:
-        if draw.kind == "bit":
-            return 1
-        return 32 + (chance.gaussian_bits or 0)
+    def drawing(draw: Draw, chance: Chance) -> int:
+        if draw.kind == "gaussian":
+            return 44 if chance.gaussian_bits is None else chance.gaussian_bits + 16
+        return 24 if draw.kind == "index" else 1
 
-    return sum(d.count * each(d, c) for d, c in zip(node.draws(), chances, strict=True))
+    pairs = tuple(zip(node.draws(), chances, strict=True))
+    return sum(d.count * kept[d.kind] for d, _ in pairs) + max((d.count * drawing(d, c) for d, c in pairs), default=0)
 
 
 def check_chances(trace: Trace, chances: Chances) -> None:
