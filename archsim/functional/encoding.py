@@ -73,8 +73,8 @@ class ReadModel:
     `sigma_on`, `sigma_off`: deviation of one fresh read of a low- and of a high-resistive cell, in cells; reads of
     different cells, and of one cell at different times, are independent. A multi-level cell that conducts u cells of
     a peak of p has the variance u sigma_on**2 + (p - u) sigma_off**2.
-    `offset`, `gain`: (groups, cells of a weight, parts x columns), static error of the converter that reads them: offset
-    in cells, relative gain. Groups of one crossbar share their converters, those of several crossbars have others.
+    `offset`, `gain`: (groups, cells of a weight, parts x columns), static error of the converter that reads them:
+    offset in cells, relative gain. Groups of one crossbar share their converters, those of several have others.
     `droop`: part of the read voltage that a conductance of one cell costs on the bit line: a column that conducts S
     cells is read as S / (1 + droop S). `floor`: conductance of a nominal high-resistive cell, in cells,
     G_AP / (G_P - G_AP), on which droop acts as well.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 LANE = 16
 """Bits of a lane, the word in which rows are packed."""
 
@@ -29,6 +31,14 @@ COLUMN_BLOCK = WIDTHS[-1]
 FRACTION = 8
 """Conductances are whole numbers of 2**-8 cells: half a step, 0.2 %, is small beside any spread of devices, and 16 bits
 hold up to 128 cells, enough for multi-level cells and for shorts."""
+
+DITHER_BITS = 16
+NOISE_BITS = 128 - DITHER_BITS
+NOISE_UNIT = 0.5**DITHER_BITS / 2 / math.sqrt(NOISE_BITS / 4 + (1 - 0.25**DITHER_BITS) / 12)
+"""A Gaussian is made of two random words: the number of ones of 112 bits, a binomial, and a uniform of 16 bits that
+fills the steps between. Counted in half steps of the uniform from its mean it is a whole number, below 2**24 and so
+exact in float32, of this many standard deviations. Its distribution function differs from the normal one by less than
+0.0008 (excess kurtosis -0.018, no value beyond 10.7 deviations): a test computes this."""
 
 GAMMA = 0x9E3779B97F4A7C15
 MIX_1 = 0xBF58476D1CE4E5B9

@@ -15,7 +15,7 @@ from archsim.kernels.vector import count_ones, rebuild, tile
 _plain128, _plain64, _plain32, _plain16 = (tile(w, False) for w in WIDTHS)
 _masked128, _masked64, _masked32, _masked16 = (tile(w, True) for w in WIDTHS)
 
-BUILT_WITH = "57d9e40772802b41"
+BUILT_WITH = "7b5eea3b7b11dd2d"
 """Digest of what is imported. Numba keeps compiled kernels until their own file changes; so must this."""
 
 

@@ -7,7 +7,7 @@ from numba import njit
 
 from archsim.kernels.constants import GAMMA, MIX_1, MIX_2
 
-BUILT_WITH = "0a347f3af01773ab"
+BUILT_WITH = "5eb42733fa259aa4"
 """Digest of what is imported. Numba keeps compiled kernels until their own file changes; so must this."""
 
 

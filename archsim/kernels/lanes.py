@@ -123,14 +123,18 @@ def pack_weights(values: npt.NDArray[np.signedinteger], bits: int, plan: LanePla
 
     `values`: (out, rows) in canonical row order, odd integers; slice i holds the sign worth 2**i of each.
     """
-    columns = -(-len(values) // COLUMN_BLOCK) * COLUMN_BLOCK
-    out = np.zeros((bits, plan.lanes, columns), np.uint16)
+    out = np.zeros((bits, plan.lanes, padded(len(values))), np.uint16)
     digits = (values.astype(np.int64) + 2**bits - 1) >> 1
     place = np.left_shift(1, np.arange(LANE))
     for i in range(bits):
         ones = np.where(plan.rows >= 0, (digits >> i & 1)[:, plan.rows], 0)
         out[i, :, : len(values)] = (ones @ place).T
     return out
+
+
+def padded(columns: int) -> int:
+    """Return how many columns the kernels work on."""
+    return -(-columns // COLUMN_BLOCK) * COLUMN_BLOCK
 
 
 def column_blocks(columns: int) -> Ints:

@@ -15,7 +15,7 @@ from archsim.kernels.vector import gather
 
 TWICE = 0x00010001
 
-BUILT_WITH = "86ad47c57d9c362d"
+BUILT_WITH = "cdb8d47e1b0b14b5"
 """Digest of what is imported. Numba keeps compiled kernels until their own file changes; so must this."""
 
 

@@ -13,7 +13,7 @@ from archsim.kernels.constants import LANE
 from archsim.kernels.hashing import fold
 from archsim.kernels.vector import at_least16, keep32
 
-BUILT_WITH = "b1ba5e9f0889319a"
+BUILT_WITH = "dac16f3794bae228"
 """Digest of what is imported. Numba keeps compiled kernels until their own file changes; so must this."""
 
 

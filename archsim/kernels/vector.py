@@ -119,6 +119,56 @@ def tile(width: int, masked: bool) -> Any:
     return run
 
 
+def line_sum(width: int) -> Any:
+    """Return the intrinsic that adds up word lines of a table of conductances, `width` columns wide.
+
+    `table`: int16 (lines, width). `lines`: of int32, `count` lines to add. `at_most`: so many lines may be added in 16
+    bits. `sums`: of int32 (width,), the result. Everything stays in registers.
+    """
+    lanes = min(width, 32)
+    narrow, wide = ir.VectorType(I16, lanes), ir.VectorType(I32, lanes)
+    parts = range(width // lanes)
+
+    @emitter
+    def run(_context, table, lines, count, at_most, sums):  # type: ignore[no-untyped-def]
+        signature = types.void(*[types.intp] * 5)
+
+        def emit(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+            table, lines, count, at_most, sums = arguments
+            total = [variable(b, ir.Constant(wide, [0] * lanes)) for _ in parts]
+            some = [variable(b, ir.Constant(narrow, [0] * lanes)) for _ in parts]
+            with cgutils.for_range_slice(b, I64(0), count, at_most) as (first, _):
+                end = b.add(first, at_most)
+                end = b.select(b.icmp_signed("<", end, count), end, count)
+                for j in parts:
+                    b.store(ir.Constant(narrow, [0] * lanes), some[j])
+                with cgutils.for_range_slice(b, first, end, I64(1)) as (i, _):
+                    line = b.zext(load(b, b.add(lines, b.shl(i, I64(2))), I32, 4), I64)
+                    at = b.add(table, b.mul(line, I64(2 * width)))
+                    for j in parts:
+                        conducted = load(b, b.add(at, I64(2 * lanes * j)), narrow)
+                        b.store(b.add(b.load(some[j]), conducted), some[j])
+                for j in parts:
+                    b.store(b.add(b.load(total[j]), b.sext(b.load(some[j]), wide)), total[j])
+            for j in parts:
+                store(b, b.load(total[j]), b.add(sums, I64(4 * lanes * j)), 4)
+            return context.get_dummy_value()
+
+        return signature, emit
+
+    return run
+
+
+@emitter
+def popcount(_context, word):  # type: ignore[no-untyped-def]
+    """Return the number of ones of a uint64, as one."""
+
+    def emit(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        return b.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), emit
+
+
 @emitter
 def rebuild(_context, codes, out, index, count, factor, offset, add):  # type: ignore[no-untyped-def]
     """Write `factor` * code + `offset` to `count` elements of the array `out` from flat position `index` on.
