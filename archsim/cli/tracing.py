@@ -30,17 +30,19 @@ def with_evaluation(captured: Trace, source: Workload) -> Trace:
 
 
 def train(workload: Path, epochs: int | None, settings: Sequence[str], *, quiet: bool) -> None:
-    """Train a workload's network, write its checkpoint and print what was measured."""
+    """Train a workload's network, or each of its ensemble, write checkpoints and print what was measured."""
     overrides = [*settings, *([f"training.epochs={epochs}"] if epochs is not None else [])]
     source = load_workload(workload, tuple(overrides))
-    from archsim.workload.training import train as fit  # loads torch; a wrong file should be told at once
+    from archsim.injection import injector  # these load torch; a wrong file should be told at once
+    from archsim.workload.training import train as fit
 
-    result = fit(source, quiet=quiet)
-    done = result.trained
-    print_all(
-        [
-            f"{source.config.name}: {done.epochs} epochs in {done.seconds:.1f} s",
-            f"accuracy {100 * done.accuracy:.2f} % on {done.images} test images, {done.passes} passes",
-            f"checkpoint {result.checkpoint}",
-        ]
-    )
+    for member in source.ensemble():
+        done, path = (result := fit(member, quiet=quiet, cells=injector(member))).trained, result.checkpoint
+        found = f"accuracy {100 * done.accuracy:.2f} %" if done.accuracy is not None else f"error {done.error:.4f}"
+        print_all(
+            [
+                f"{source.config.name}: {done.epochs} epochs in {done.seconds:.1f} s",
+                f"{found} on {done.images} test images, {done.passes} passes",
+                f"checkpoint {path}",
+            ]
+        )

@@ -40,19 +40,11 @@ class QuantizationChoice(Model):
     calibration_images: Positive = Field(256, description="training images from which the scales are chosen")
 
 
-class InjectedCells(Model):
-    """Imperfect cells to train with: each batch sees binary layers on cells of their own, drawn as those of a chip are.
+class Injection(Model):
+    """A chip to train for: each batch sees binary layers on cells of its own, sampled as those of the chip are."""
 
-    `device`: of the component library. Spreads are relative deviations; chances are for each cell.
-    """
-
-    device: Literal["stt_mtj", "sot_mtj", "vcma_mtj"] = "sot_mtj"
-    spread: float = Field(0.0, ge=0, le=1, description="of the resistance, from cell to cell")
-    tmr_spread: float = Field(0.0, ge=0, le=1, description="of the tunnel magnetoresistance, from cell to cell")
-    read_noise: float = Field(0.0, ge=0, le=1, description="of the current, from read to read")
-    stuck_parallel: float = Field(0.0, ge=0, le=0.5)
-    stuck_antiparallel: float = Field(0.0, ge=0, le=0.5)
-    write_error: float = Field(0.0, ge=0, le=0.5)
+    arch: str = Field(description="architecture file, relative to this file, whose 'imperfections' count")
+    overrides: list[str] = Field(default_factory=list, description="path.to.key=value, applied to it")
 
 
 class Training(Model):
@@ -71,7 +63,7 @@ class Training(Model):
     regulariser_weight: float = Field(1e-3, ge=0)
     seed: int = 0
     images: Positive | None = Field(None, description="train on the first so many images only")
-    inject: InjectedCells | None = Field(None, description="train on imperfect cells")
+    inject: Injection | None = Field(None, description="train on imperfect cells")
 
 
 class Trained(Model):
