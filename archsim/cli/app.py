@@ -104,6 +104,64 @@ def run(
 
 
 @app.command()
+def evaluate(
+    arch: Arch,
+    workload: Network,
+    ood: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SET",
+            help="Images to be told from known ones: a data set or a shift (uniform_noise, rotation:90), or 'none';"
+            " may be repeated [noise and the other data sets at hand].",
+        ),
+    ] = None,
+    corruptions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--corruption", metavar="NAME", help="At five severities; may be repeated; 'none' for none [all that fit]."
+        ),
+    ] = None,
+    rotation_step: Annotated[
+        float | None,
+        typer.Option("--rotation", metavar="DEGREES", help="Step of the curve from 0 to 180; 0 for none [15]."),
+    ] = None,
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Also stop images when certain, by several rules.")
+    ] = False,
+    passes: Annotated[int | None, typer.Option(help="Monte-Carlo passes of each image [the workload's].")] = None,
+    images: Annotated[int | None, typer.Option(help="Test images [the workload's].")] = None,
+    chips: Annotated[int | None, typer.Option(metavar="N", help="Evaluate N sampled chips, all in turn.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    settings: Settings = None,
+    as_json: Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for findings, tables (Parquet, CSV) and manifest."),
+    ] = None,
+) -> None:
+    """Judge a network's uncertainty on a chip: calibration, unknown and corrupted images, refusal, stopping early."""
+    from archsim.cli import evaluating
+
+    evaluating.evaluate(
+        arch,
+        workload,
+        evaluating.Options(
+            passes,
+            images,
+            chips,
+            seed,
+            tuple(settings or ()),
+            tuple(ood) if ood else None,
+            tuple(corruptions) if corruptions else None,
+            rotation_step,
+            adaptive,
+        ),
+        as_json=as_json,
+        out=out,
+    )
+
+
+@app.command()
 def check(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Architectures, workloads, libraries, traces.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from archsim.pipeline.chips import evaluate_chips
+from archsim.pipeline.chips import check_chips, evaluate_chips
 from archsim.pipeline.deployment import Deployment, deploy
 from archsim.pipeline.evaluation import evaluate
 from archsim.pipeline.sampled import SampledChip, activities, encodings, layer_converter, sample_chip
 
 __all__ = [
-    "Deployment", "SampledChip", "activities", "deploy", "encodings", "evaluate", "evaluate_chips", "layer_converter",
-    "sample_chip",
+    "Deployment", "SampledChip", "activities", "check_chips", "deploy", "encodings", "evaluate", "evaluate_chips",
+    "layer_converter", "sample_chip",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from archsim.errors import ConfigError
 from archsim.metrics.chips import Batch
-from archsim.pipeline.deployment import deploy
+from archsim.pipeline.deployment import Deployment, deploy
 from archsim.pipeline.evaluation import Progress, answers_of, measured
 from archsim.pipeline.inputs import ChipLike, NetworkLike
 from archsim.sim.station import Recorder
@@ -35,14 +35,8 @@ def evaluate_chips(
 
     Raises an `ArchsimError` for whatever does not fit together, and for a design without imperfections.
     """
-    if not 1 <= chips <= MAX_CHIPS:
-        raise ConfigError(f"chips: must be between 1 and {MAX_CHIPS}, got {chips}")
     at_work = deploy(arch, workload, passes=passes, images=images, seed=seed, overrides=overrides)
-    if chips > 1 and not any(e.drawn in ("chip", "programming") for e in at_work.chip.effects.on):
-        raise ConfigError(
-            f"chips: all chips of '{at_work.chip.arch.name}' are alike; give it 'imperfections' that differ from"
-            " chip to chip, such as --set imperfections.cells=library"
-        )
+    check_chips(at_work, chips)
     result, qualities = None, []
     for number in range(chips):
 
@@ -59,3 +53,14 @@ def evaluate_chips(
         qualities.append(quality)
     assert result is not None, "there is at least one chip"
     return Batch(result, tuple(qualities))
+
+
+def check_chips(at_work: Deployment, chips: int) -> None:
+    """Raise `ConfigError` unless there can be so many sampled chips, and they differ where there are several."""
+    if not 1 <= chips <= MAX_CHIPS:
+        raise ConfigError(f"chips: must be between 1 and {MAX_CHIPS}, got {chips}")
+    if chips > 1 and not any(e.drawn in ("chip", "programming") for e in at_work.chip.effects.on):
+        raise ConfigError(
+            f"chips: all chips of '{at_work.chip.arch.name}' are alike; give it 'imperfections' that differ from"
+            " chip to chip, such as --set imperfections.cells=library"
+        )

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, Self
 
 from archsim.errors import ConfigError
 from archsim.metrics.chips import Batch
@@ -22,7 +22,7 @@ from archsim.metrics.result import Result
 LIBRARIES = ("numpy", "numba", "simpy", "pydantic", "pandas", "pyarrow")
 
 
-class ResultFolder:
+class OutputFolder:
     """A folder that appears whole or not at all; use it in a `with` statement around the run.
 
     It is filled under a temporary name beside its place and renamed when the block ends well. A folder that is there
@@ -35,7 +35,7 @@ class ResultFolder:
         self.path = Path(path)
         self._partial = self.path.absolute().with_name(f".{self.path.absolute().name}.{os.getpid()}.part")
 
-    def __enter__(self) -> ResultFolder:
+    def __enter__(self) -> Self:
         try:
             if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
                 raise ConfigError(f"output folder '{self.path}' exists already; remove it or choose another")
@@ -55,38 +55,67 @@ class ResultFolder:
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
 
+    def text(self, name: str, content: str) -> None:
+        """Write a text file. This and the others raise `ConfigError` where it cannot be written."""
+        try:
+            (self._partial / name).write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write plain data without NaN as JSON."""
+        self.text(name, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+    def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows with the same keys as `name`.parquet and `name`.csv."""
+        import pandas as pd  # half a second, which only a run that is kept pays
+
+        frame = pd.DataFrame.from_records(rows)
+        try:
+            frame.to_csv(self._partial / f"{name}.csv", index=False, lineterminator="\n")
+            frame.to_parquet(self._partial / f"{name}.parquet", index=False)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"output folder '{self.path}' cannot be written: {error.strerror or error}")
+
+
+class ResultFolder(OutputFolder):
+    """A folder for the result of a run."""
+
     def write(self, result: Result, command: Sequence[str], batch: Batch | None = None) -> None:
         """Write result.json, layers and energy as .parquet and .csv, and manifest.json.
 
         `energy` has a row for each layer, part and action, over the whole run; `layers` a row for each layer. `batch`:
         many chips, whose result this is; then `chips` has a row for each of them.
         """
-        try:
-            self._json("result.json", batch.to_dict() if batch else result.to_dict())
-            if batch:
-                values = batch.values()
-                self._table("chips", [{"chip": i, **{k: v[i] for k, v in values.items()}} for i in range(len(batch))])
-            self._table("layers", [asdict(row) for row in result.layers])
-            self._table("energy", [_energy_row(asdict(row)) for row in result.energy])
-            self._json("manifest.json", manifest(result, command))
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _json(self, name: str, content: Mapping[str, Any]) -> None:
-        (self._partial / name).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-
-    def _table(self, name: str, rows: list[dict[str, Any]]) -> None:
-        import pandas as pd  # half a second, which only a run that is kept pays
-
-        frame = pd.DataFrame(rows)
-        frame.to_csv(self._partial / f"{name}.csv", index=False, lineterminator="\n")
-        frame.to_parquet(self._partial / f"{name}.parquet", index=False)
-
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(f"output folder '{self.path}' cannot be written: {error.strerror or error}")
+        self.json("result.json", batch.to_dict() if batch else result.to_dict())
+        if batch:
+            values = batch.values()
+            self.table("chips", [{"chip": i, **{k: v[i] for k, v in values.items()}} for i in range(len(batch))])
+        self.table("layers", [asdict(row) for row in result.layers])
+        self.table("energy", [_energy_row(asdict(row)) for row in result.energy])
+        self.json("manifest.json", manifest(result, command))
 
 
-def manifest(result: Result, command: Sequence[str]) -> dict[str, Any]:
+class Made(Protocol):
+    """Anything that a configuration and a seed made."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+
+    @property
+    def config_hash(self) -> str:
+        """A hash of `config`."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Everything that made the result, expanded."""
+
+
+def manifest(result: Made, command: Sequence[str]) -> dict[str, Any]:
     """Return what is needed to repeat a run: the whole expanded configuration, versions, command, seed, machine."""
     return {
         "command": list(command),

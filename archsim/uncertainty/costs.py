@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping as Table
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, prod
 from typing import Any
@@ -64,29 +64,30 @@ class Simulator:
         return PassCosts(passes, self.latency_s(passes), self.energy_j(passes))
 
 
-def judge_rules(
-    logits: npt.NDArray[np.float32],
-    labels: npt.NDArray[Any],
-    simulator: Simulator,
-    rules: tuple[StoppingRule, ...] = RULES,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[Adaptive, ...]:
-    """Return what each rule does to the answers, and what it saves.
+def check_rules(mapping: Placement, passes: int, rules: Sequence[StoppingRule] = RULES) -> None:
+    """Raise `ConfigError` where a rule can stop nothing: too few passes, or a network that is computed in rounds.
 
-    Raises `ConfigError` where no rule can stop anything: too few passes, or a network that is computed in rounds,
-    because all passes of a round come before the next round is programmed.
+    All passes of a round come before the next round is programmed.
     """
-    if simulator.mapping.reprogrammed:
+    least = max(rule.least for rule in rules)
+    if passes <= least:
+        raise ConfigError(f"adaptive Monte-Carlo: {passes} passes leave nothing to stop after the least of {least}")
+    if mapping.reprogrammed:
         raise ConfigError(
             "adaptive Monte-Carlo: the network does not fit the chip at once; all passes of its first layers are done"
             " before its last ones are programmed, so no image can stop early. Use a larger chip"
         )
-    found = []
-    for k, rule in enumerate(rules):
-        if progress:
-            progress(k, len(rules))
-        found.append(_costed(evaluate_adaptive(logits, labels, rule), len(logits), simulator))
-    return tuple(found)
+
+
+def judge_rules(
+    logits: npt.NDArray[np.float32],
+    labels: npt.NDArray[Any],
+    simulator: Simulator,
+    rules: Sequence[StoppingRule] = RULES,
+) -> tuple[Adaptive, ...]:
+    """Return what each rule does to the answers, and what it saves; see `check_rules` for the errors."""
+    check_rules(simulator.mapping, len(logits), rules)
+    return tuple(_costed(evaluate_adaptive(logits, labels, rule), len(logits), simulator) for rule in rules)
 
 
 def _costed(quality: AdaptiveQuality, passes: int, simulator: Simulator) -> Adaptive:

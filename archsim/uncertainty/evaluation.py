@@ -8,9 +8,9 @@ from dataclasses import replace
 from archsim.config import content_hash
 from archsim.errors import ConfigError, DataError
 from archsim.metrics.ood import CALIBRATION_IMAGES, SEVERAL, PercentileRule
-from archsim.pipeline import Deployment, SampledChip, activities, deploy
+from archsim.pipeline import Deployment, SampledChip, activities, check_chips, deploy
 from archsim.pipeline.inputs import ChipLike, NetworkLike
-from archsim.uncertainty.costs import Simulator, judge_rules
+from archsim.uncertainty.costs import Simulator, check_rules, judge_rules
 from archsim.uncertainty.findings import Adaptive, SetFindings, Uncertainty, over_chips
 from archsim.uncertainty.judging import ClassJudge, Judge, Reference, ValueJudge
 from archsim.uncertainty.sets import EvaluationSet, choose_sets
@@ -45,8 +45,7 @@ def evaluate_uncertainty(
     Raises an `ArchsimError` for whatever does not fit together, before anything is computed.
     """
     at_work = deploy(arch, workload, passes=passes, images=images, seed=seed, overrides=overrides)
-    if chips is not None and chips < 1:
-        raise ConfigError(f"chips: must be at least 1, got {chips}")
+    check_chips(at_work, 1 if chips is None else chips)
     sets, notes = choose_sets(at_work.data, ood, corruptions, rotation_step)
     _check(at_work, adaptive)
     rule, total, found = rule or PercentileRule(), 1 + len(sets), []
@@ -67,8 +66,8 @@ def _check(at_work: Deployment, adaptive: bool) -> None:
         raise DataError(f"data set '{at_work.data.name}' has no labels, and without them there is nothing to evaluate")
     if adaptive and at_work.data.task == "regression":
         raise ConfigError("adaptive Monte-Carlo stops when a class leads; a regression has no classes")
-    if adaptive and at_work.passes == 1:
-        raise ConfigError("adaptive Monte-Carlo needs several passes to choose from, got 1")
+    if adaptive:
+        check_rules(at_work.mapping, at_work.passes)
 
 
 def _on_one_chip(
@@ -132,7 +131,7 @@ def _doubts(at_work: Deployment) -> Iterator[str]:
     """Yield what a reader of the findings should not overlook."""
     count, alone = len(at_work.data), at_work.passes == 1
     if alone and at_work.data.task == "regression":
-        yield "one pass tells nothing about how passes differ: unknown inputs are not detected; take two passes at least"
+        yield "one pass tells nothing about how passes differ: nothing is detected; take two passes at least"
     elif alone:
         missing = " and ".join(name.replace("_", " ") for name in SEVERAL)
         yield (
