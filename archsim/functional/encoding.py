@@ -173,13 +173,47 @@ def check_encoding(node: Node, encoding: LayerEncoding) -> None:
     slices, bits = encoding.slices_per_cell, node.op.weights.bits
     if slices < 1 or bits % slices:
         raise MappingError(f"layer '{node.name}': {bits}-bit weights do not fill cells of {slices} bits each")
-    largest = max(len(g) for g in encoding.groups)
-    if not encoding.converter.is_lossless(largest, 2**slices - 1) and (2**slices - 1) * largest > MAX_COUNT // 2:
+    largest, peak = max(len(g) for g in encoding.groups), 2**slices - 1
+    is_exact = encoding.read is None and encoding.converter.is_lossless(largest, peak)
+    if not is_exact and peak * largest > MAX_COUNT // 2:
         raise MappingError(f"layer '{node.name}': a group of {largest} rows is too large to be read at once")
     copies, reads = len(node.op.copies), 1 + len(encoding.alternatives)
     has_cells = encoding.read is not None and encoding.read.lines is not None
     if reads != copies and (encoding.alternatives or has_cells):
         raise MappingError(f"layer '{node.name}': {copies} copies of the weights have cells of their own, not {reads}")
+    for read in (encoding.read, *encoding.alternatives):
+        if read is not None:
+            _check_read(node, encoding, read)
+
+
+def _check_read(node: Node, encoding: LayerEncoding, read: ReadModel) -> None:
+    """Refuse a read model that does not fit its layer, naming the layer. Raises `MappingError`."""
+    op = node.op
+    assert isinstance(op, Linear | Conv)
+    parts, cells = op.groups if isinstance(op, Conv) else 1, op.weights.bits // encoding.slices_per_cell
+    for name in ("sigma_on", "sigma_off", "droop", "floor"):
+        value = getattr(read, name)
+        if not 0 <= value < np.inf:
+            raise MappingError(f"layer '{node.name}': {name} of its arrays must be at least 0 and finite, got {value}")
+    expected = (len(encoding.groups), cells, len(op.weights.values))
+    for name in ("offset", "gain"):
+        errors = getattr(read, name)
+        if errors is not None and (errors.shape != expected or not np.all(np.isfinite(errors))):
+            raise MappingError(
+                f"layer '{node.name}': {name} must hold {expected} finite numbers (row groups, cells of a weight,"
+                f" columns), got an array of shape {errors.shape}"
+            )
+    if read.lines is None:
+        return
+    if len(read.lines) != parts or any(len(part) != cells for part in read.lines):
+        raise MappingError(f"layer '{node.name}': its arrays need lines of {parts} x {cells} parts and cells")
+    table = (2 * weight_rows(node), len(op.weights.values) // parts)
+    for lines in (lines for part in read.lines for lines in part):
+        if lines.shape != table or lines.dtype != np.int16:
+            raise MappingError(
+                f"layer '{node.name}': the lines of its arrays must be int16 of shape {table}, not {lines.dtype} of"
+                f" shape {lines.shape}"
+            )
 
 
 def check_encodings(trace: Trace, encodings: Mapping[str, LayerEncoding]) -> None:

@@ -183,7 +183,8 @@ def _packed_weights(weights: Weights, layout: Layout) -> tuple[tuple[Words, ...]
 def _line_tables(lines: Sequence[Sequence[Int16Array]]) -> list[list[tuple[Any, ...]]]:
     """Return the argument `cell` of `conductance.multiply` for each part and cell."""
     largest = max(1, *(int(np.abs(cell.astype(np.int32)).max()) for part in lines for cell in part))
-    return [[(_by_blocks(cell), len(cell), MAX_COUNT // largest) for cell in part] for part in lines]
+    at_most = max(1, MAX_COUNT // largest)
+    return [[(_by_blocks(cell), len(cell), at_most) for cell in part] for part in lines]
 
 
 def _by_blocks(lines: Int16Array) -> Int16Array:
