@@ -30,6 +30,11 @@ def print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2, allow_nan=False))
 
 
+def say(what: str) -> None:
+    """Say on stderr what is going on."""
+    typer.echo(what, err=True)
+
+
 def warn(messages: Iterable[str]) -> None:
     """Print warnings on stderr."""
     for message in messages:

@@ -1,0 +1,117 @@
+"""Claims about modules, energy and memory: they need no data, only counts and the component library."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from archsim.claims.bench import METHODS, PASSES, Bench, largest_parts
+from archsim.claims.finding import Finding
+from archsim.metrics.intervals import Estimate
+from archsim.metrics.result import Result
+from archsim.units import show
+from archsim.workload.trace import Conv, Dropout
+
+ENERGY_ORDER = ("spindrop", "spatial", "subset", "spinbayes", "scale")  # published, from the most to the least
+VIBNN = 18.977e-6  # J, one forward pass: 1 / 52 694.8 images/J (READ, Cai et al., ASPLOS 2018)
+BYNQNET = 1 / 44.7e3  # J an image (READ, Awano & Hashimoto, DATE 2020)
+JIA = 64e-6  # J an image: HYPOTHESIS, the value that explains 94.11 (neither read nor firmly recalled)
+BITS_OF_AN_ENSEMBLE = 5 * 32  # a weight: HYPOTHESIS for the baseline of 158.7
+NETWORK = "lenet5_mnist"
+LARGE = ("lenet5_mnist_scale", "vgg_small_cifar10_scale", "resnet18_cifar10_scale")
+
+
+def fewer_modules(bench: Bench) -> Finding:
+    """Count the word-line pairs that one module gates, in every layer with 3 x 3 kernels."""
+    mapping = bench.mapping("spatial_spindrop_stt", NETWORK + "_spatial")
+    large = bench.mapping("spatial_spindrop_sot_8x8", "vgg_small_cifar10")
+    ratios = []
+    for placed in large.placed():
+        gate, op = placed.stage.dropout, placed.stage.node.op
+        if gate is None or not isinstance(op, Conv) or op.weights.values.shape[2:] != (3, 3):
+            continue
+        assert isinstance(gate.op, Dropout)
+        ratios.append(placed.tiling.rows / sum(d.count for d in gate.draws()))
+    one, nine = (bench.chip(name).counts["stochastic"] for name in ("spindrop_stt", "spatial_spindrop_stt"))
+    return Finding(
+        Estimate(sum(ratios) / len(ratios), min(ratios), max(ratios), "all layers"),
+        f"{len(ratios)} gated 3 x 3 layers of VGG-small",
+        f"the chips that ship have {one} and {nine} modules, {one / nine:.1f} times fewer: a crossbar of 128 rows cuts"
+        f" feature maps of 9 rows; {len(mapping.placed())} layers of LeNet-5 with 5 x 5 kernels would save 25 times",
+    )
+
+
+def one_module(bench: Bench) -> Finding:
+    """Run networks of all sizes on a chip with a single module."""
+    runs = [bench.costs("scale_dropout_sot", name) for name in LARGE]
+    modules = bench.chip("scale_dropout_sot").counts["stochastic"]
+    bits = [sum(row.random_bits_per_pass for row in r.layers) for r in runs]
+    busy = [max((r.utilisation(s) for s in r.log.stations if s.name.startswith("random")), default=0.0) for r in runs]
+    return Finding(
+        Estimate(float(modules), float(modules), float(modules), "count"),
+        ", ".join(LARGE),
+        "bits a pass: " + ", ".join(f"{b:.0f}" for b in bits) + "; the module is busy "
+        + ", ".join(f"{b:.1%}" for b in busy) + " of the time",
+    )  # fmt: skip
+
+
+def energy_of(method: str, bench: Bench) -> Finding:
+    """Measure a method's energy an image on its own chip."""
+    result = _own(bench, method)
+    energy = result.energy_on_chip
+    return Finding(energy, f"{result.arch}, {result.log.passes} passes", "; ".join(largest_parts(result)))
+
+
+def energy_ranking(bench: Bench) -> Finding:
+    """Compare the order of the methods' energies with the published one (Kendall's tau)."""
+    energies = {m: _own(bench, m).energy_on_chip.value for m in ENERGY_ORDER}
+    pairs = list(combinations(ENERGY_ORDER, 2))
+    agreeing = sum(energies[a] > energies[b] for a, b in pairs)
+    tau = 2 * agreeing / len(pairs) - 1
+    order = sorted(ENERGY_ORDER, key=lambda m: -energies[m])
+    return Finding(
+        Estimate(tau, tau, tau, "order of nominal values"),
+        "own chips",
+        " > ".join(f"{METHODS[m].title} {show(energies[m], 'J')}" for m in order),
+    )
+
+
+def saving_of(method: str, baseline: float, bench: Bench) -> Finding:
+    """Divide a published baseline by a method's energy on its own chip."""
+    energy = _own(bench, method).energy_on_chip
+    ratio = Estimate(baseline / energy.value, baseline / energy.high, baseline / energy.low, "component ranges")
+    return Finding(ratio, f"{PASSES} passes", f"{show(baseline, 'J')} over {show(energy.value, 'J')}")
+
+
+def subset_memory(bench: Bench) -> Finding:
+    """Compare the bits of an ensemble with the bits of binary weights and Gaussian scales."""
+    found = {}
+    for network in ("vgg_small_cifar10_subset", NETWORK + "_subset"):
+        memory = bench.costs("subset_vi_sot", network).memory
+        found[network] = memory.weights * BITS_OF_AN_ENSEMBLE / (memory.weights + memory.parameters)
+    large, small = found.values()
+    return Finding(
+        Estimate(large, large, large, "count of bits"),
+        "VGG-small, binary weights, 16-bit means, deviations and thresholds",
+        f"LeNet-5, with fewer weights for each scale: {small:.1f} x; against mean and variance in 32 bits (64 bits a"
+        f" weight): {large * 64 / BITS_OF_AN_ENSEMBLE:.1f} x",
+    )
+
+
+def read_energy(bench: Bench) -> Finding:
+    """Divide what reading the arrays takes by the synapses read, drivers and converters included."""
+    result = _own(bench, "scale")
+    parts = result.energy_by("part")
+    reading = ("crossbar", "row_driver", "decoder", "parity", "column_mux", "sample_hold", "converter")
+    synapses = sum(row.driven_rows * row.columns * row.positions * result.log.passes for row in result.layers)
+    total = [sum(getattr(parts[p], end) for p in reading if p in parts) for end in ("value", "low", "high")]
+    value, low, high = (t / synapses for t in total)
+    cell = parts["crossbar"].value / synapses
+    return Finding(
+        Estimate(value, low, high, "component ranges"),
+        f"{result.arch}, {synapses:,.0f} synapses read an image".replace(",", " "),
+        f"the cells alone take {show(cell, 'J')}; a converter shared by the rows of a group makes the rest",
+    )
+
+
+def _own(bench: Bench, method: str) -> Result:
+    return bench.costs(METHODS[method].chip, f"{NETWORK}_{method}")

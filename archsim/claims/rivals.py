@@ -1,0 +1,153 @@
+"""The methods beside their rivals, all on one chip: quality, memory, energy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.claims.bench import COMMON_CHIP, METHODS, TRUSTED_PASSES, Bench
+from archsim.claims.finding import by_ends
+from archsim.claims.quality import NETWORK, UNKNOWN
+from archsim.errors import DataError
+from archsim.metrics.intervals import Estimate
+from archsim.metrics.ood import auroc, uncertainty_scores
+from archsim.metrics.quality import evaluate_quality
+from archsim.metrics.result import Result
+from archsim.pipeline import deploy
+from archsim.sim.programming import program
+from archsim.units import show
+from archsim.workload.software import software_scores
+
+RESAMPLING_STREAM = 1  # of the seed, as in the pipeline
+VARIATIONAL_BITS = 8  # of a mean and of a deviation: ASSUMED
+Logits = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One network with one way of being uncertain. `memory_bits`: weights and parameters, each once."""
+
+    title: str
+    accuracy: Estimate
+    nll: Estimate
+    ece: Estimate
+    auroc: Estimate
+    memory_bits: int
+    energy_j_per_image: Estimate
+    latency_s_per_image: float
+    crossbars: int
+    note: str = ""
+
+
+def rivals(bench: Bench) -> Iterator[Rival]:
+    """Yield the deterministic network, the six methods, a deep ensemble and full variational inference.
+
+    Those whose data or checkpoints are not here are left out.
+    """
+    yield _on_chip(bench, "Deterministic", "deterministic", 1)
+    for method in METHODS.values():
+        yield _on_chip(bench, method.title, method.suffix, TRUSTED_PASSES)
+    yield _ensemble(bench)
+    yield _variational(bench)
+
+
+def _on_chip(bench: Bench, title: str, suffix: str, passes: int) -> Rival:
+    name = f"{NETWORK}_{suffix}"
+    on = bench.deployment(COMMON_CHIP, name, passes)
+    cost = bench.costs(COMMON_CHIP, name, passes)
+    return Rival(
+        title,
+        *_judged(bench, bench.logits(on), [bench.logits(on, *unknown) for unknown in _present(bench)]),
+        memory_bits=cost.memory.weights + cost.memory.parameters,
+        energy_j_per_image=cost.energy_j_per_image,
+        latency_s_per_image=cost.latency_s_per_image,
+        crossbars=_crossbars(cost),
+    )
+
+
+def _ensemble(bench: Bench) -> Rival:
+    """Run each member once, one after the other; all of them stay on the chip."""
+    members = bench.workload(f"{NETWORK}_deterministic").ensemble()
+    on = [deploy(bench.chip(COMMON_CHIP), m, passes=1, images=bench.images, seed=bench.seed) for m in members]
+    cost = bench.costs(COMMON_CHIP, f"{NETWORK}_deterministic", 1)
+    count = len(members)
+    energy = cost.energy_j_per_image
+
+    def together(*unknown: str | float | None) -> Logits:
+        return np.concatenate([bench.logits(m, *unknown) for m in on])  # type: ignore[arg-type]
+
+    return Rival(
+        f"Deep ensemble of {count}",
+        *_judged(bench, together(), [together(*unknown) for unknown in _present(bench)]),
+        memory_bits=count * (cost.memory.weights + cost.memory.parameters),
+        energy_j_per_image=by_ends(lambda end: count * getattr(energy, end), energy.method),
+        latency_s_per_image=count * cost.latency_s_per_image,
+        crossbars=count * _crossbars(cost),
+        note=f"{count} deterministic networks from different seeds, run one after the other",
+    )
+
+
+def _variational(bench: Bench) -> Rival:
+    """Draw and write every weight anew in each pass; what that costs comes on top of the network's own passes."""
+    name, settings = f"{NETWORK}_deterministic", ("mapping.replication=none",)
+    sampled = bench.workload(f"{NETWORK}_vi")
+    cost = bench.costs(COMMON_CHIP, name, TRUSTED_PASSES, *settings)
+    mapping = bench.deployment(COMMON_CHIP, name, TRUSTED_PASSES, *settings).mapping
+    chip = mapping.chip
+    assert chip.arch.stochastic is not None, "the common chip draws random bits"
+    writing, station = program(mapping, mapping.placed())
+    drawing = chip.components["stochastic"].actions["draw"]
+    numbers = cost.memory.weights
+    bits = numbers * chip.arch.stochastic.gaussian_bits
+    write = [(chip.components[part].actions[action].energy, count) for part, action, count in writing.actions]
+
+    def joules(end: str) -> float:
+        each_pass = bits * getattr(drawing.energy, end)
+        each_pass += writing.units * sum(count * getattr(energy, end) for energy, count in write)
+        return float(getattr(cost.energy_j_per_image, end) + TRUSTED_PASSES * each_pass)
+
+    seconds = 1e-12 * (station.busy_ps + -(-bits // chip.counts["stochastic"]) * drawing.latency_ps)
+    answers = [
+        software_scores(sampled, bench.inputs(sampled.config.name, *unknown).images, TRUSTED_PASSES, bench.seed)
+        for unknown in [(None, None), *_present(bench)]
+    ]
+    return Rival(
+        "Full variational inference",
+        *_judged(bench, answers[0], answers[1:]),
+        memory_bits=numbers * 2 * VARIATIONAL_BITS + cost.memory.parameters,
+        energy_j_per_image=by_ends(joules, "component ranges"),
+        latency_s_per_image=cost.latency_s_per_image + TRUSTED_PASSES * seconds,
+        crossbars=_crossbars(cost),
+        note=f"quality in software, real weights; costs of binary weights that are drawn ({bits / numbers:.0f} bits a"
+        f" Gaussian) and written anew in each pass ({show(station.busy_ps * 1e-12, 's')} of writing), without the"
+        f" arithmetic between; mean and deviation in {VARIATIONAL_BITS} bits each (ASSUMED)",
+    )
+
+
+def _judged(bench: Bench, known: Logits, unknown: list[Logits]) -> tuple[Estimate, Estimate, Estimate, Estimate]:
+    """Return accuracy, NLL, ECE, and the AUROC of predictive entropy averaged over the unknown sets."""
+    labels = bench.inputs(f"{NETWORK}_deterministic").labels
+    quality = evaluate_quality(known, labels, np.random.default_rng([bench.seed, RESAMPLING_STREAM]))
+    scores = uncertainty_scores(known)["entropy"]
+    areas = [auroc(scores, uncertainty_scores(logits)["entropy"]) for logits in unknown]
+    area = by_ends(lambda end: float(np.mean([getattr(a, end) for a in areas])), "mean over the sets")
+    return quality.accuracy, quality.nll, quality.ece, area
+
+
+def _present(bench: Bench) -> list[tuple[str, float | None]]:
+    """Return the unknown sets that are here."""
+    found = []
+    for name, severity in UNKNOWN:
+        try:
+            bench.inputs(f"{NETWORK}_deterministic", name, severity)
+        except DataError:
+            continue
+        found.append((name, severity))
+    return found
+
+
+def _crossbars(cost: Result) -> int:
+    return sum(row.crossbars for row in cost.layers)
