@@ -162,6 +162,23 @@ def evaluate(
 
 
 @app.command()
+def waterfall(
+    arch: Arch,
+    workload: Network,
+    chips: Annotated[int, typer.Option(metavar="N", help="Sampled chips of each step.")] = 5,
+    passes: Annotated[int | None, typer.Option(help="Monte-Carlo passes of each image [the workload's].")] = None,
+    images: Annotated[int | None, typer.Option(help="Test images [the workload's].")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Switch on a chip's imperfections one kind after the other, and print what each takes from the quality."""
+    from archsim.cli import waterfalling
+
+    waterfalling.run(arch, workload, chips, passes, images, seed, tuple(settings or ()), as_json=as_json)
+
+
+@app.command()
 def check(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Architectures, workloads, libraries, traces.")

@@ -157,6 +157,5 @@ def _droop(chip: Chip, cell: Cell) -> float:
 
     A group of n rows at the mean conductance costs n G R_line / 2 (`Crossbar.ir_drop_ratio`).
     """
-    if chip.arch.crossbar.ir_drop != "allow" or chip.ir_drop is None:
-        return 0.0
-    return chip.ir_drop.value / chip.arch.crossbar.parallel_rows * cell.step / (sum(cell.extremes) / 2)
+    a_row = chip.effects.value("crossbar.ir_drop") / chip.arch.crossbar.parallel_rows
+    return a_row * cell.step / (sum(cell.extremes) / 2)

@@ -72,13 +72,13 @@ def switching_law(chip: Chip) -> SwitchingLaw | None:
 
 def module_variation(chip: Chip) -> ModuleVariation:
     """Return how the modules of a chip differ from each other, and at which temperature from what they were."""
-    said, value = chip.arch.imperfections.random_bits, chip.effects.value
+    value = chip.effects.value
     return ModuleVariation(
-        shared=said.trim == "shared",
+        shared=chip.arch.imperfections.random_bits.trim == "shared",
         delta_spread=value("random_bits.delta_spread"),
         current_spread=value("random_bits.current_spread"),
         trim_error=value("random_bits.trim_error"),
-        temperature=chip.arch.temperature if said.temperature_drift else ROOM,
+        temperature=chip.arch.temperature if value("random_bits.temperature_drift") else ROOM,
     )
 
 

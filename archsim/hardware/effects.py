@@ -95,7 +95,7 @@ def _stated(value: float) -> Figure:
 def _from_library(arch: ArchConfig, library: Library, section: str, key: str, knob: Mapping[str, str]) -> Figure:
     try:
         if (section, key) == ("converter", "offset"):
-            return _offset_steps(arch, library, knob["library"])
+            return _offset_steps(arch, library)
         if (section, key) == ("cells", "spread") and arch.crossbar.bits_per_cell > 1:
             return library.number(LEVEL_SPREAD)
         return library.number(knob["library"].format(device=arch.crossbar.device))
@@ -103,10 +103,14 @@ def _from_library(arch: ArchConfig, library: Library, section: str, key: str, kn
         raise ConfigError(f"imperfections.{section}.{key}: {error}; state a number") from None
 
 
-def _offset_steps(arch: ArchConfig, library: Library, entry: str) -> Figure:
-    """Return the offset of a comparator in steps of a converter whose full scale is the supply (DERIVED, full scale
-    ASSUMED): sigma_V 2^bits / V_DD."""
-    offset = library.figure(entry, "voltage") * (2**arch.converter.bits / arch.supply)
+def _offset_steps(arch: ArchConfig, library: Library) -> Figure:
+    """Return an offset voltage in steps of a converter whose full scale is the supply: sigma_V 2^bits / V_DD.
+
+    That a step is so large is ASSUMED: a circuit in front amplifies the column's signal to full scale.
+    """
+    kind = "adc_sar" if arch.converter.kind == "adc" else "sense_amp"
+    voltage = library.figure(f"peripheral.{kind}.offset_sigma", "voltage")
+    offset = voltage * (2**arch.converter.bits / arch.supply)
     return Figure(offset.value, offset.low, offset.high, "ASSUMED", offset.sources, offset.note)
 
 

@@ -95,7 +95,7 @@ class Cells(Section):
 class ConverterErrors(Section):
     """Static errors of the converters, normally distributed over them; columns that share one share its errors."""
 
-    offset: Steps = knob("deviation of the zero", "steps of the converter", "chip", "peripheral.sense_amp.offset_sigma")
+    offset: Steps = knob("deviation of the zero", "steps of the converter", "chip", "peripheral.adc_sar.offset_sigma")
     gain: Spread = knob("deviation of the gain", "relative", "chip", "peripheral.adc_sar.gain_sigma")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from archsim.errors import ConfigError
 from archsim.metrics.chips import Batch
 from archsim.pipeline.deployment import Deployment, deploy
-from archsim.pipeline.evaluation import Progress, answers_of, measured
+from archsim.pipeline.evaluation import Progress, measured
 from archsim.pipeline.inputs import ChipLike, NetworkLike
 from archsim.sim.station import Recorder
 
@@ -45,9 +46,8 @@ def evaluate_chips(
                 progress(what if chips == 1 else f"images on {chips} chips", before * of + done, chips * of)
 
         chip = at_work.on_chip(number)
-        run, quality = answers_of(at_work, chip, note)
-        if quality is None:
-            raise ConfigError(f"chips: data set '{at_work.data.name}' has no labels to judge the chips by")
+        run = chip.answers(at_work.data.images, progress=partial(note, "images"))
+        quality = at_work.judged(chip, run)
         if result is None:
             result = measured(at_work, chip, run, quality, schedule=schedule, grain=grain, recorder=recorder)
         qualities.append(quality)

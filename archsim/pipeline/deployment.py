@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from archsim.config import dump
+from archsim.errors import DataError
 from archsim.functional import FunctionalRun
 from archsim.hardware.chip import Chip
 from archsim.mapping.plan import Mapping, map_trace
@@ -70,6 +71,13 @@ class Deployment:
             return evaluate_regression(run.logits, self.data.labels, self.stated_noise(chip))
         rng = np.random.default_rng([self.seed, RESAMPLING_STREAM])
         return evaluate_quality(run.logits, self.data.labels, rng)
+
+    def judged(self, chip: SampledChip, run: FunctionalRun) -> Quality | RegressionQuality:
+        """As `quality`; `DataError` where there are no labels to judge by."""
+        quality = self.quality(chip, run)
+        if quality is None:
+            raise DataError(f"data set '{self.data.name}' has no labels to judge the chips by")
+        return quality
 
     def stated_noise(self, chip: SampledChip) -> float:
         """Return the standard deviation of the noise that a regression states, in units of the standardised target.

@@ -11,9 +11,12 @@ from rich.text import Text
 from archsim.hardware.effects import WRITTEN, Effect
 from archsim.metrics.chips import Batch, Spread
 from archsim.metrics.result import Result
-from archsim.report.layout import Cell, Say, count, heading, table
+from archsim.metrics.waterfall import Waterfall
+from archsim.report.layout import Cell, Say, count, heading, percent, table
 from archsim.units import show
 
+SHOWN = ("accuracy", "nll", "ece", "mutual_information", "rmse", "crps", "coverage_90")  # columns of a waterfall
+PERCENT = frozenset({"accuracy", "ece", "coverage_90"})
 TIERS = {"packed": "exactly", "noise": "with the noise of its reads", "conductance": "cell by cell"}
 SECONDS_A_YEAR = 31_557_600
 
@@ -64,3 +67,23 @@ def _row(name: str, spread: Spread, say: Say) -> list[Cell]:
         f"{say(spread.low)} to {say(spread.high)}",
         Text(f"chip {spread.worst}", "dim"),
     ]
+
+
+def waterfall_table(found: Waterfall) -> Iterator[RenderableType]:
+    """Yield the quality of a design as its imperfections are switched on, one kind after the other."""
+    yield Text(f"{found.workload} on {found.arch}", style="bold")
+    yield (
+        f"{count(found.images)} images x {count(found.passes)} passes on {count(found.chips)} sampled chips, seed"
+        f" {found.seed}; mean and deviation between chips"
+    )
+    names = [name for name in SHOWN if name in found.steps[0].quality]
+    rows = (
+        [f"{'' if i == 0 else '+ '}{step.name}", *(_pair(name, step.quality[name]) for name in names)]
+        for i, step in enumerate(found.steps)
+    )
+    yield table(["", *(name.replace("_", " ") for name in names)], rows, right=range(1, len(names) + 1))
+
+
+def _pair(name: str, spread: Spread) -> str:
+    say = percent if name in PERCENT else "{:.4f}".format
+    return say(spread.mean) + (f" +- {say(spread.deviation)}" if spread.deviation == spread.deviation else "")

@@ -56,11 +56,15 @@ def test_cells_of_several_bits_have_a_spread_of_their_own():
     assert effects(*settings)["cells.spread"].figure == library().number("devices.sot_mtj.mlc_level_sigma")
 
 
-@pytest.mark.parametrize(("bits", "steps"), [(4, 8.5e-3 * 16 / 0.9), (5, 8.5e-3 * 32 / 0.9), (8, 8.5e-3 * 256 / 0.9)])
+@pytest.mark.parametrize(
+    ("bits", "steps"), [(4, 0.31e-3 * 16 / 0.9), (5, 0.31e-3 * 32 / 0.9), (8, 0.31e-3 * 256 / 0.9)]
+)
 def test_the_offset_of_a_comparator_in_steps(bits, steps):
     on = effects("imperfections.converter.offset=library", f"converter.bits={bits}")
     assert on["converter.offset"].figure.value == pytest.approx(steps)
     assert on["converter.offset"].figure.grade == "ASSUMED"
+    amplifier = effects("imperfections.converter.offset=library", base="digital_read_stt.yaml")
+    assert amplifier["converter.offset"].figure.value == pytest.approx(8.5e-3 * 2 / 0.9)
 
 
 def test_allowed_ir_drop_is_on_and_said():
