@@ -98,8 +98,8 @@ def softmax(node: Node, value: Value) -> Float:
 def normalise(node: Node, value: Value) -> Float:
     """Subtract each sample's mean and divide by its deviation.
 
-    The statistics are summed in float64, which is exact for the whole numbers that arrays deliver, and rounded to
-    float32. Raises `TraceError` for an unknown set of values, and for sets of one value, which all become 0.
+    The mean and the variance are summed in float64, so that the order of summing does not show, and rounded to float32.
+    Raises `TraceError` for an unknown set of values, and for sets of one value, which all become 0.
     """
     op = node.op
     assert isinstance(op, Normalise)
@@ -109,9 +109,10 @@ def normalise(node: Node, value: Value) -> Float:
     axes = (1, 2, 3) if op.over == "layer" else (1, 2)
     if all(x.shape[axis] == 1 for axis in axes):
         raise TraceError(f"node '{node.name}': normalising over '{op.over}' leaves nothing of a single value")
-    mean = x.mean(axis=axes, keepdims=True, dtype=np.float64)
-    deviation = np.sqrt(x.var(axis=axes, keepdims=True, dtype=np.float64) + op.epsilon)
-    return np.asarray((x - mean.astype(np.float32)) / deviation.astype(np.float32), np.float32)
+    centred: Float = x - x.mean(axis=axes, keepdims=True, dtype=np.float64).astype(np.float32)
+    variance = np.mean(centred * centred, axis=axes, keepdims=True, dtype=np.float64)
+    centred /= np.sqrt(variance + op.epsilon).astype(np.float32)
+    return centred
 
 
 def flatten(value: Value) -> Value:

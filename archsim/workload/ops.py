@@ -289,7 +289,7 @@ class ScaleDropout(Stochastic):
     def apply(self, x: FloatArray, *noise: Noise) -> FloatArray:
         """Scale what is not dropped."""
         (dropped,) = noise
-        return np.where(dropped, x, x * self.scale)
+        return x * np.where(dropped, np.float32(1), self.scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,8 +313,8 @@ class AffineDropout(Stochastic):
     def apply(self, x: FloatArray, *noise: Noise) -> FloatArray:
         """Apply what is not dropped."""
         no_scale, no_shift = noise
-        scaled = np.where(no_scale, x, x * self.scale)
-        return np.where(no_shift, scaled, scaled + self.shift)
+        scale, shift = np.where(no_scale, np.float32(1), self.scale), np.where(no_shift, np.float32(0), self.shift)
+        return x * scale + shift
 
 
 @dataclass(frozen=True, eq=False)
