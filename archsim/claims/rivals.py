@@ -70,7 +70,7 @@ def _on_chip(bench: Bench, title: str, suffix: str, passes: int) -> Rival:
 
 def _ensemble(bench: Bench) -> Rival:
     """Run each member once, one after the other; all of them stay on the chip."""
-    members = bench.workload(f"{NETWORK}_deterministic").ensemble()
+    members = bench.workload(f"{NETWORK}_ensemble").ensemble()
     on = [deploy(bench.chip(COMMON_CHIP), m, passes=1, images=bench.images, seed=bench.seed) for m in members]
     cost = bench.costs(COMMON_CHIP, f"{NETWORK}_deterministic", 1)
     count = len(members)
