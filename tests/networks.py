@@ -14,14 +14,18 @@ from archsim.workload.trace import (
     INPUT,
     Add,
     Affine,
+    AffineDropout,
     Conv,
     Dropout,
     Flatten,
+    GaussianScale,
     Linear,
     Node,
+    Normalise,
     Op,
     Pool,
     Quantize,
+    ScaleDropout,
     Sign,
     Threshold,
     Trace,
@@ -56,15 +60,16 @@ class Net:
         values = 2 * self.rng.integers(0, 2**bits, shape) - (2**bits - 1)
         return Weights(values.astype(np.int16), bits, np.ones(1, np.float32))
 
-    def conv(self, name, out, kernel, stride=1, padding=0, dilation=1, groups=1, bits=1) -> Net:
+    def conv(self, name, out, kernel, stride=1, padding=0, dilation=1, groups=1, bits=1, copies=1) -> Net:
         rank = len(self.shape) - 1
         k, s, p, d = ((v,) * rank if isinstance(v, int) else v for v in (kernel, stride, padding, dilation))
         size = tuple((n + 2 * p[i] - d[i] * (k[i] - 1) - 1) // s[i] + 1 for i, n in enumerate(self.shape[1:]))
-        weights = self.weights((out, self.shape[0] // groups, *k), bits)
-        return self.put(name, Conv(weights, s, p, d, groups), (out, *size))
+        weights, *others = (self.weights((out, self.shape[0] // groups, *k), bits) for _ in range(copies))
+        return self.put(name, Conv(weights, s, p, d, groups, alternatives=tuple(others)), (out, *size))
 
-    def linear(self, name, out, bits=1) -> Net:
-        return self.put(name, Linear(self.weights((out, self.shape[0]), bits)), (out,))
+    def linear(self, name, out, bits=1, copies=1) -> Net:
+        weights, *others = (self.weights((out, self.shape[0]), bits) for _ in range(copies))
+        return self.put(name, Linear(weights, alternatives=tuple(others)), (out,))
 
     def sign(self, name) -> Net:
         return self.put(name, Sign(), self.shape)
@@ -79,6 +84,20 @@ class Net:
     def affine(self, name) -> Net:
         n = self.shape[0]
         return self.put(name, Affine(np.ones(n, np.float32), np.zeros(n, np.float32)), self.shape)
+
+    def scale_dropout(self, name, p=0.1) -> Net:
+        return self.put(name, ScaleDropout(np.full(self.shape[0], 1.5, np.float32), p), self.shape)
+
+    def affine_dropout(self, name, p=0.3) -> Net:
+        n = self.shape[0]
+        return self.put(name, AffineDropout(np.ones(n, np.float32), np.zeros(n, np.float32), p, p), self.shape)
+
+    def gaussian_scale(self, name) -> Net:
+        n = self.shape[0]
+        return self.put(name, GaussianScale(np.ones(n, np.float32), np.full(n, 0.1, np.float32)), self.shape)
+
+    def normalise(self, name, over="layer") -> Net:
+        return self.put(name, Normalise(over), self.shape)
 
     def dropout(self, name, granularity="channel", p=0.25) -> Net:
         return self.put(name, Dropout(p, granularity), self.shape)
@@ -109,6 +128,43 @@ def library() -> Library:
 def make_chip(*overrides: str, base: str = "spatial_spindrop_sot.yaml") -> Chip:
     """Return a chip of the repository with overrides, "path.to.key=value"."""
     return build_chip(load_arch(ARCHS / base, overrides), library())
+
+
+METHODS = ("deterministic", "spindrop", "spatial", "scale", "affine", "subset", "spinbayes")
+
+
+def method_lenet5(method: str, copies: int = 8) -> Trace:
+    """LeNet-5 for 28 x 28, 6-16-120-84-10, binary (2-bit for SpinBayes), under one of the six methods."""
+    net = Net((1, 28, 28))
+    spinbayes = method == "spinbayes"
+    more = {"bits": 2, "copies": copies} if spinbayes else {}
+
+    def finish(name):
+        if method == "scale":
+            net.scale_dropout(f"{name}_scale")
+        elif method == "affine":
+            net.affine_dropout(f"{name}_affine").normalise(f"{name}_norm")
+        elif method == "subset":
+            net.gaussian_scale(f"{name}_gauss")
+
+    def activate(name):
+        net.threshold(f"{name}_sign") if method != "affine" else net.sign(f"{name}_sign")
+        if method in ("spindrop", "spatial"):
+            net.dropout(f"{name}_drop", "element" if method == "spindrop" else "channel")
+
+    for name, out in (("conv1", 6), ("conv2", 16)):
+        net.conv(name, out, 5, **more).pool(f"{name}_pool")
+        finish(name)
+        activate(name)
+    net.flatten()
+    for name, out in (("fc1", 120), ("fc2", 84)):
+        net.linear(name, out, **more)
+        finish(name)
+        activate(name)
+    net.linear("fc3", 10, **more)
+    if method in ("scale", "subset"):
+        finish("fc3")
+    return net.affine("out").trace()
 
 
 def lenet5() -> Trace:
@@ -142,13 +198,18 @@ ROUND_NUMBERS = (
     "global_buffer={capacity: 64 KiB, width: 64 bit, costs: {read: {latency: 2 ns}}}",
     "shift_add={per_core: 16, costs: {apply: {latency: 2 ns}}}",
     "accumulator={per_tile: 64, costs: {add: {latency: 2 ns}}}",
-    "stochastic={kind: sot_mtj, scope: crossbar, count: 4, ahead: 1, costs: {draw: {latency: 7 ns}}}",
+    (
+        "stochastic={kind: sot_mtj, scope: crossbar, count: 4, ahead: 1, costs: {draw: {latency: 7 ns}},"
+        " gaussian: popcount, popcount_costs: {count: {latency: 4 ns}}}"
+    ),
+    "parameter_memory={capacity: 4 KiB, width: 256 bit, costs: {read: {latency: 2 ns}}}",
     (
         "digital={lanes: 16, threshold: {costs: {apply: {latency: 2 ns}}}, affine: {costs: {apply: {latency: 4 ns}}}, "
         "quantizer: {costs: {apply: {latency: 2 ns}}}, "
         "softmax: {costs: {apply: {latency: 2 ns}, reciprocal: {latency: 0 ns}}}, "
         "adder: {costs: {add: {latency: 2 ns}}}, "
         "pool: {costs: {compare: {latency: 2 ns}, add: {latency: 2 ns}}}, "
+        "statistics: {costs: {accumulate: {latency: 4 ns}, finish: {latency: 30 ns}}}, "
         "averager: {costs: {accumulate: {latency: 2 ns}, finish: {latency: 2 ns}}}}"
     ),
     "mapping.replication=none",

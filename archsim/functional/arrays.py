@@ -17,8 +17,9 @@ from archsim.hardware.arch import ArchConfig
 from archsim.hardware.chip import Chip
 from archsim.hardware.variation import Cell, CellVariation, ChipSample, sampled_cells
 from archsim.mapping.activity import expected_activity
-from archsim.mapping.plan import Placed, bank_size
+from archsim.mapping.plan import Placed
 from archsim.mapping.tiling import Tiling
+from archsim.mapping.vectors import bank_size
 from archsim.workload.trace import Weighted, Weights
 
 Floats = npt.NDArray[np.float32]
@@ -147,7 +148,7 @@ def _of_converters(
     converter = column % width // shared if shared else column % (arch.converter.count or 1)
     count = int(converter.max()) + 1
     rng = sample.generator("converters", layer, copy, error)
-    errors = sigma * rng.standard_normal((-(-tiling.crossbars // bank), count))
+    errors = sigma * rng.standard_normal((-(-tiling.crossbars_per_copy // bank), count))
     table = errors[crossbar // bank, converter]  # (blocks, groups, cells, outputs)
     return np.asarray(table.transpose(1, 2, 0, 3).reshape(*table.shape[1:3], -1), np.float32)
 

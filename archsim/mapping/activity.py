@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archsim.mapping.stages import Stage
+from archsim.mapping.values import REAL_BITS
 from archsim.workload.trace import Conv, Dropout, Node
 
 
@@ -26,6 +27,16 @@ def bits_per_pass(node: Node, gaussian_bits: int = 1) -> int:
     """Return how many random bits a node draws in a pass; a Gaussian is the sum of `gaussian_bits`."""
     each = {"gaussian": gaussian_bits}
     return sum(d.count * each.get(d.kind, d.bits_each) for d in node.draws())
+
+
+def gaussians_per_pass(node: Node) -> int:
+    """Return how many Gaussians a node draws in a pass."""
+    return sum(d.count for d in node.draws() if d.kind == "gaussian")
+
+
+def kept_bits(node: Node) -> int:
+    """Return what the numbers that a node draws in a pass take in registers: a Gaussian is a real value there."""
+    return bits_per_pass(node, REAL_BITS)
 
 
 def expected_activity(stage: Stage, rows: int) -> Activity:

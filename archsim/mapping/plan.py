@@ -6,32 +6,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from archsim.errors import MappingError
-from archsim.hardware.arch import ArchConfig
 from archsim.hardware.chip import Chip
+from archsim.mapping.checks import check_cut_layers, check_units
 from archsim.mapping.layout import Layout, blocks_of, lay_out
+from archsim.mapping.parameters import check_parameters
 from archsim.mapping.placement import Demand, Grid, Share, place, replicate, segment
 from archsim.mapping.sharing import share_input, share_output
 from archsim.mapping.stages import Stage, StageGraph, build_stages
 from archsim.mapping.tiling import Tiling, tile_layer
+from archsim.mapping.vectors import VectorTiming, pace_ps, vector_timing
 from archsim.workload.trace import Trace
 
 ACCUMULATOR_BITS = 16
-
-
-@dataclass(frozen=True)
-class VectorTiming:
-    """How long the crossbars of one replica take for an input vector.
-
-    `read_ps`: to drive the rows of a group and let its columns settle. `convert_ps`: to convert the columns of a
-    group; 0 where the converters are shared by several crossbars. `vector_ps`: from one vector to the next.
-    `fill_ps`: what the first vector of a run waits on top of it.
-    """
-
-    read_ps: int
-    convert_ps: int
-    vector_ps: int
-    fill_ps: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +26,9 @@ class Placed:
 
     `columns`: physical columns held (over all convolution groups); `outputs`: output channels they make; `span`: from
     and to which part of the layer's outputs that is.
-    `tiles`: where they are; the first is home to what the layer shares with none. `buffer_bits`, `output_bits`: its
-    part of the input buffer of each of its tiles, and of the output buffers of all of them.
+    `tiles`: where they are, `per_tile` crossbars on each; the first is home to what the layer shares with none.
+    `buffer_bits`, `output_bits`: its part of the input buffer of each of its tiles, and of the output buffers of all
+    tiles at work; `held_bits`: how much of the latter is taken by maps that wait for their statistics.
     """
 
     stage: Stage
@@ -53,9 +40,11 @@ class Placed:
     replicas: int
     layout: Layout
     tiles: range
+    per_tile: int
     timing: VectorTiming
     buffer_bits: int
     output_bits: int
+    held_bits: int
 
     @property
     def name(self) -> str:
@@ -69,8 +58,18 @@ class Placed:
 
     @property
     def crossbars(self) -> int:
-        """Crossbars taken, replicas included."""
+        """Crossbars taken, replicas and copies included."""
         return self.layout.crossbars
+
+    @property
+    def at_work(self) -> range:
+        """The tiles of the first copy, which stand for those of whichever works; all tiles, without an arbiter."""
+        return blocks_of(self.layout, self.per_tile, copy=0)
+
+    @property
+    def copy_tiles(self) -> tuple[range, ...]:
+        """Where each of the copies is that an arbiter chooses among; one, where there is no arbiter."""
+        return tuple(blocks_of(self.layout, self.per_tile, copy) for copy in range(self.layout.copies))
 
     @property
     def fraction(self) -> float:
@@ -100,12 +99,12 @@ class Mapping:
 def map_trace(trace: Trace, chip: Chip) -> Mapping:
     """Place a network on a chip.
 
-    Raises `MappingError`, with the numbers, when it does not fit, when a buffer cannot hold the window of a layer,
-    or when the network draws random bits and the chip has no module for them.
+    Raises `MappingError`, with the numbers, when it does not fit, when a buffer cannot hold the window of a layer or
+    the map that a layer normalises, or when the network asks for a unit that the chip does not have.
     """
     graph = build_stages(trace)
     arch = chip.arch
-    _check_modules(trace, arch)
+    check_units(graph, chip)
     box = arch.crossbar
     tilings = [
         tile_layer(
@@ -122,10 +121,11 @@ def map_trace(trace: Trace, chip: Chip) -> Mapping:
     own_tiles = arch.mapping.placement == "tile_per_layer"
     grid = Grid(organisation.tiles, organisation.crossbars_per_tile, own_tiles)
     demands = [
-        Demand(s.name, t.crossbars, t.column_tiles, s.positions, _pace_ps(chip, s, t))
+        Demand(s.name, t.crossbars, t.column_tiles, s.positions, pace_ps(chip, s, t))
         for s, t in zip(graph.stages, tilings, strict=True)
     ]
     rounds = segment(demands, grid, arch.mapping.overflow, arch.name)
+    check_cut_layers(graph.stages, tilings, rounds)
     return Mapping(
         trace, chip, graph, tuple(_place_round(chip, graph, tilings, demands, shares, grid) for shares in rounds)
     )
@@ -134,22 +134,23 @@ def map_trace(trace: Trace, chip: Chip) -> Mapping:
 def random_modules(placed: Placed, chip: Chip) -> int:
     """Return how many random-bit modules draw for a layer; those of a tile or of the chip serve other layers too.
 
-    In crossbars: those of one replica; column tiles hear the bits of the first one.
+    In crossbars: those of one copy of one replica; column tiles hear the bits of the first one.
     """
     kind = chip.arch.stochastic
     assert kind is not None
-    if kind.scope == "crossbar":
-        return kind.count * len(placed.tiling.row_tiles) * placed.tiling.blocks
-    return kind.count
+    return kind.count * _sites(placed, kind.scope)
 
 
-def _check_modules(trace: Trace, arch: ArchConfig) -> None:
-    node = next(trace.stochastic_nodes(), None)
-    if arch.stochastic is None and node is not None:
-        raise MappingError(
-            f"layer '{node.name}' draws random bits, but chip '{arch.name}' has no stochastic modules"
-            " (section 'stochastic')"
-        )
+def random_counters(placed: Placed, chip: Chip) -> int:
+    """Return how many counters sum the bits of those modules to Gaussians."""
+    kind = chip.arch.stochastic
+    assert kind is not None
+    return kind.counters * _sites(placed, kind.scope)
+
+
+def _sites(placed: Placed, scope: str) -> int:
+    """Return in how many crossbars, tiles or chips the modules that draw for a layer stand."""
+    return len(placed.tiling.row_tiles) * placed.tiling.blocks if scope == "crossbar" else 1
 
 
 def _place_round(
@@ -168,25 +169,31 @@ def _place_round(
         for s, r, first in zip(shares, replicas, starts, strict=True)
     ]
     where = [blocks_of(at, grid.per_tile) for at in layouts]
+    at_work = [blocks_of(at, grid.per_tile, copy=0) for at in layouts]
     stages = [graph.stages[s.layer] for s in shares]
-    held = [_held_columns(tilings[s.layer], s, arch.crossbar.columns) for s in shares]
-    outputs = [_outputs(tilings[s.layer], columns) for s, columns in zip(shares, held, strict=True)]
+    columns = [_held_columns(tilings[s.layer], s, arch.crossbar.columns) for s in shares]
+    outputs = [_outputs(tilings[s.layer], held) for s, held in zip(shares, columns, strict=True)]
+    waiting = [_waiting_bits(s, tilings[x.layer], held) for s, x, held in zip(stages, shares, columns, strict=True)]
+    check_parameters(stages, layouts, grid.per_tile, arch.parameter_memory.capacity)
     inputs = share_input(stages, where, arch.input_buffer.capacity)
-    results = share_output(where, arch.output_buffer.capacity)
+    one = [n * ACCUMULATOR_BITS for n in outputs]
+    results = share_output([s.name for s in stages], at_work, waiting, one, arch.output_buffer.capacity)
     return tuple(
         Placed(
             stage=stages[i],
             tiling=tilings[share.layer],
             share=share,
-            columns=len(held[i]) * tilings[share.layer].blocks,
+            columns=len(columns[i]) * tilings[share.layer].blocks,
             outputs=outputs[i],
-            span=_span(tilings[share.layer], held[i]),
+            span=_span(tilings[share.layer], columns[i]),
             replicas=replicas[i],
             layout=layouts[i],
             tiles=where[i],
+            per_tile=grid.per_tile,
             timing=vector_timing(chip, stages[i], tilings[share.layer]),
             buffer_bits=inputs[i],
             output_bits=results[i],
+            held_bits=waiting[i],
         )
         for i, share in enumerate(shares)
     )
@@ -202,56 +209,10 @@ def _outputs(tiling: Tiling, columns: range) -> int:
     return (ceil(columns.stop / tiling.slices) - ceil(columns.start / tiling.slices)) * tiling.blocks
 
 
+def _waiting_bits(stage: Stage, tiling: Tiling, columns: range) -> int:
+    """Return the most bits of maps that wait for their statistics, of the columns that are held."""
+    return ceil(max(w.held_bits for w in stage.sweeps) * len(columns) / tiling.columns)
+
+
 def _span(tiling: Tiling, columns: range) -> tuple[Fraction, Fraction]:
     return Fraction(columns.start, tiling.columns), Fraction(columns.stop, tiling.columns)
-
-
-def conversion_ps(chip: Chip) -> int:
-    """Return how long a converter takes from one column to the next."""
-    part = chip.parts["converter"]
-    pace = part.interval_ps or part.component.actions["convert"].latency_ps
-    return chip.components["column_mux"].actions["select"].latency_ps + pace
-
-
-def vector_timing(chip: Chip, stage: Stage, tiling: Tiling) -> VectorTiming:
-    """Return how long the crossbars of a layer take for one input vector.
-
-    Row groups of one crossbar and input bits follow each other; crossbars work side by side. Columns in use are
-    spread over the converters of their crossbar. With sample-and-hold the next read overlaps the conversions of the
-    last.
-    """
-    box, converter = chip.arch.crossbar, chip.arch.converter
-    read = chip.components["row_driver"].actions["drive"].latency_ps
-    read += chip.components["crossbar"].actions["read"].latency_ps
-    steps = stage.input_bits * tiling.steps
-    if converter.columns_per_converter is None:
-        return VectorTiming(read, 0, steps * read, 0)
-    turns = ceil(min(tiling.columns, box.columns) / ceil(box.columns / converter.columns_per_converter))
-    convert = turns * conversion_ps(chip)
-    if converter.sample_hold:
-        return VectorTiming(read, convert, steps * max(read, convert), min(read, convert))
-    return VectorTiming(read, convert, steps * (read + convert), 0)
-
-
-def bank_size(arch: ArchConfig) -> int | None:
-    """Return how many crossbars share a bank of converters, None where each crossbar has its own."""
-    organisation = arch.organisation
-    sizes = {"core": organisation.crossbars_per_core, "tile": organisation.crossbars_per_tile}
-    return sizes.get(arch.converter.shared_by)
-
-
-def bank_ps(chip: Chip, conversions: int, banks: int) -> int:
-    """Return how long shared converters take for one output position, spread evenly over some banks."""
-    count = chip.arch.converter.count
-    assert count is not None, "the converter's own check asks for it"
-    return ceil(conversions / (banks * count)) * conversion_ps(chip)
-
-
-def _pace_ps(chip: Chip, stage: Stage, tiling: Tiling) -> int:
-    """Return from one vector to the next on one replica that has its banks of converters for itself."""
-    vector = vector_timing(chip, stage, tiling).vector_ps
-    size = bank_size(chip.arch)
-    if size is None:
-        return vector
-    conversions = stage.input_bits * len(tiling.groups) * tiling.columns * tiling.blocks
-    return max(vector, bank_ps(chip, conversions, ceil(tiling.crossbars / size)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 
@@ -45,13 +46,29 @@ def share_input(stages: Sequence[Stage], tiles: Sequence[range], capacity: int) 
     return out
 
 
-def share_output(tiles: Sequence[range], capacity: int) -> list[int]:
-    """Return the bits of all output buffers that each layer gets: a tile divides its own equally.
+def share_output(
+    names: Sequence[str], tiles: Sequence[range], held: Sequence[int], one: Sequence[int], capacity: int
+) -> list[int]:
+    """Return the bits of all output buffers that each layer gets: a tile divides equally what no held map takes.
 
-    A layer spreads its results evenly over its tiles, so the tile with the most layers decides.
+    `held`: the bits of a layer's maps that wait for their statistics. A layer spreads its results evenly over its
+    tiles, so the fullest of them decides. Raises `MappingError` when held maps leave no room for the results of one
+    output position, `one` bits.
     """
-    load = _load([1] * len(tiles), tiles)
-    return [len(where) * (capacity // max(load[t] for t in where)) for where in tiles]
+    shares = [ceil(bits / len(where)) for bits, where in zip(held, tiles, strict=True)]
+    taken, layers = _load(shares, tiles), _load([1] * len(tiles), tiles)
+    out = []
+    for name, where, waits, position in zip(names, tiles, held, one, strict=True):
+        left = min((capacity - taken[t]) // layers[t] for t in where) * len(where)
+        if any(taken[t] for t in where) and left < position:
+            raise MappingError(
+                f"layer '{name}' has {waits} bits of maps that wait for their statistics in the output buffers of"
+                f" {len(where)} tiles; with its neighbours' that leaves {max(left, 0)} bits for new results, of which"
+                f" one position takes {position}; each buffer holds {capacity} (output_buffer.capacity; pooling before"
+                " a normalisation makes its map smaller)"
+            )
+        out.append(left + waits)
+    return out
 
 
 def _load(bits: Sequence[int], tiles: Sequence[range]) -> dict[int, int]:

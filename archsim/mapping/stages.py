@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from archsim.errors import MappingError
-from archsim.mapping.geometry import Counts, Window, completed, pixels
+from archsim.mapping.geometry import Counts, Window, pixels
+from archsim.mapping.sweeps import Sweep, build_sweeps, produced, sweep_numbers
+from archsim.mapping.values import value_bits
 from archsim.workload.trace import (
     CROSSBAR_OPS,
     INPUT,
@@ -18,15 +19,9 @@ from archsim.workload.trace import (
     Flatten,
     Linear,
     Node,
-    Pool,
-    Quantize,
-    Sign,
-    Threshold,
     Trace,
     quantizer_of,
 )
-
-REAL_BITS = 16  # a real value between digital units travels as a 16-bit fixed-point number
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +43,8 @@ class Stage:
     """One layer on crossbars, its random bits, and the digital nodes that run on its results.
 
     `needs`, `frees`: pixels of the main input, by output position (see `geometry`).
-    `produced`: for each digital node of the stage (and its own output), pixels complete by output position.
+    `sweeps`: the digital work in order, `sweep_of`: where each node of the stage belongs. `produced`: for each of them,
+    its pixels that are complete by position of its sweep.
     `residuals`: further edges into the stage's digital nodes, each with the digital node that reads it.
     """
 
@@ -59,6 +55,8 @@ class Stage:
     residuals: tuple[tuple[Edge, str], ...]
     needs: Counts
     frees: Counts
+    sweeps: tuple[Sweep, ...]
+    sweep_of: dict[str, int]
     produced: dict[str, Counts]
     input_shape: tuple[int, ...]
     input_bits: int
@@ -79,10 +77,16 @@ class Stage:
         return pixels(self.node.shape)
 
     @property
-    def row_positions(self) -> int:
-        """Output positions in one row of the output map; for a 1-D map, in a block of at most 16."""
-        shape = self.node.shape
-        return shape[2] if len(shape) == 3 else min(16, self.positions)
+    def drawing(self) -> tuple[Node, ...]:
+        """The digital nodes that draw random numbers."""
+        return tuple(n for n in self.digital if n.draws())
+
+    @property
+    def stochastic(self) -> tuple[Node, ...]:
+        """All that draws for the stage: the dropout of its inputs, the arbiter of its copies, its digital nodes."""
+        gate = (self.dropout,) if self.dropout is not None else ()
+        arbiter = (self.node,) if self.node.draws() else ()
+        return (*gate, *arbiter, *self.drawing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,23 +101,11 @@ class StageGraph:
         return tuple(e for s in self.stages for e in s.edges if e.producer == name)
 
 
-def value_bits(trace: Trace, name: str) -> int:
-    """Return how many bits a value of an edge takes on the chip."""
-    if name != INPUT:
-        op = trace[name].op
-        if isinstance(op, Threshold | Sign):
-            return 1
-        if isinstance(op, Quantize):
-            return op.bits
-        if isinstance(op, Flatten | Dropout) or (isinstance(op, Pool) and op.function == "max"):
-            return value_bits(trace, trace[name].inputs[0])
-    return REAL_BITS
-
-
 def build_stages(trace: Trace) -> StageGraph:
     """Cut a network into stages.
 
-    Raises `MappingError` for a dropout that does not stand directly before a layer on crossbars.
+    Raises `MappingError` for a dropout that does not stand directly before a layer on crossbars, and for any other
+    operation that draws random numbers before the first of them.
     """
     gates = {n.name: _gate(trace, n) for n in trace.crossbar_nodes()}
     gating = {g.name for g in gates.values() if g is not None}
@@ -138,6 +130,12 @@ def build_stages(trace: Trace) -> StageGraph:
             raise MappingError(
                 f"dropout '{node.name}' does not stand directly before one layer on crossbars, so no word lines can"
                 " be held off for it; move it there (after pooling and quantisation)"
+            )
+    for node in digital[None]:
+        if node.draws():
+            raise MappingError(
+                f"'{node.name}' draws random numbers before the first layer on crossbars, but an image is prepared once"
+                " for all passes; move it behind that layer"
             )
     stages = tuple(_stage(trace, trace[name], gates[name], digital[name], owner) for name in order)
     return StageGraph(stages, digital[None])
@@ -179,6 +177,8 @@ def _stage(
     main = _edge(trace, owner, node.inputs[0], node.name, gate)
     needs, frees = _window_counts(trace, node, main)
     mine = {node.name, *(n.name for n in trace.nodes if owner[n.name] == node.name)}
+    numbers = sweep_numbers(trace, node, mine)
+    sweeps = build_sweeps(trace, node, digital, numbers)
     residuals = tuple(
         (_edge(trace, owner, i, node.name), n.name) for n in digital for i in dict.fromkeys(n.inputs) if i not in mine
     )
@@ -191,7 +191,9 @@ def _stage(
         residuals=residuals,
         needs=needs,
         frees=frees,
-        produced=_produced(trace, node, mine),
+        sweeps=sweeps,
+        sweep_of=numbers,
+        produced=produced(trace, node, sweeps, numbers),
         input_shape=trace.shape_of(node.inputs[0]),
         input_bits=quantizer.bits if quantizer else 1,
     )
@@ -206,20 +208,3 @@ def _window_counts(trace: Trace, node: Node, main: Edge) -> tuple[Counts, Counts
     shape = trace.shape_of(node.inputs[0])
     window = Window.of(shape, node.shape, kernel, node.op.stride, node.op.padding, node.op.dilation)
     return window.needs(), window.frees()
-
-
-def _produced(trace: Trace, node: Node, mine: Iterable[str]) -> dict[str, Counts]:
-    produced = {node.name: np.arange(1, pixels(node.shape) + 1, dtype=np.int64)}
-    members = set(mine)
-    for n in trace.nodes:
-        if n.name not in members or n.name == node.name:
-            continue
-        counts = np.minimum.reduce([produced[i] for i in n.inputs if i in produced])
-        if isinstance(n.op, Pool):
-            source = trace.shape_of(n.inputs[0])
-            window = Window.of(source, n.shape, n.op.kernel, n.op.stride, n.op.padding)
-            counts = completed(window.needs(), counts)
-        elif isinstance(n.op, Flatten):
-            counts = (counts == pixels(trace.shape_of(n.inputs[0]))).astype(np.int64)
-        produced[n.name] = counts
-    return produced

@@ -15,7 +15,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Tiling:
-    """The crossbars of one replica of a layer.
+    """The crossbars of one replica of a layer, `copies` times where an arbiter chooses among copies of the weights.
 
     Rows are inputs (word-line pairs), numbered canonically: channel x kernel positions + kernel position.
     `row_tiles`: the rows of each crossbar, in physical order; each is shared by all `column_tiles`.
@@ -33,6 +33,7 @@ class Tiling:
     slices: int
     bits_per_cell: int
     steps: int
+    copies: int
 
     @property
     def rows(self) -> int:
@@ -41,12 +42,17 @@ class Tiling:
 
     @property
     def crossbars(self) -> int:
-        """Crossbars of one replica."""
+        """Crossbars of one replica, all copies of the weights included."""
+        return self.copies * self.crossbars_per_copy
+
+    @property
+    def crossbars_per_copy(self) -> int:
+        """Crossbars of one replica that work on a position: those of one copy."""
         return self.blocks * len(self.row_tiles) * self.column_tiles
 
     @property
     def cells_used(self) -> int:
-        """Cells (complementary pairs, or multi-level cells) that hold a weight bit, in one replica."""
+        """Cells (complementary pairs, or multi-level cells) that hold a weight bit, in one copy of one replica."""
         return self.blocks * self.rows * self.columns
 
 
@@ -84,4 +90,5 @@ def tile_layer(node: Node, *, rows: int, columns: int, parallel_rows: int, bits_
         slices=slices,
         bits_per_cell=per_cell,
         steps=max(ceil(t.size / parallel_rows) for t in row_tiles),
+        copies=len(node.op.copies),
     )

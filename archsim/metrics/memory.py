@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from math import prod
 
-from archsim.mapping.activity import bits_per_pass
+from archsim.mapping.activity import kept_bits
+from archsim.mapping.parameters import PARAMETER_BITS, stored_parameters
 from archsim.mapping.plan import ACCUMULATOR_BITS, Mapping
 from archsim.sim.log import RunLog
-from archsim.workload.trace import Dropout
+from archsim.workload.trace import Dropout, Weighted
 
-PARAMETER_BITS = 16  # a threshold, scale or shift in the digital units
 LFSR_BITS = 16
 
 
@@ -18,16 +20,19 @@ LFSR_BITS = 16
 class Memory:
     """Bits in use.
 
-    `weight_cells`: physical non-volatile cells that hold weights, replicas and complements included.
-    `weights`: the weights themselves, each once. `parameters`: thresholds, scales and shifts.
-    `buffers`: the most that each buffer held, by the stream it holds. `accumulators`: running sums of the passes.
-    `random_units`: mask registers and the state of pseudo-random generators.
+    `weight_cells`: physical non-volatile cells that hold weights: replicas, complements, copies that an arbiter chooses
+    among. `weights`: the weights themselves, each copy once. `parameters`: thresholds, scales and shifts, means and
+    deviations, each once; `parameters_by_kind`: the same by the kind of operation that has them.
+    `buffers`: the most that each buffer held, by the stream it holds, maps that wait for their statistics included.
+    `accumulators`: running sums of the passes. `random_units`: registers of random numbers that hold for a pass, and
+    the state of pseudo-random generators.
     """
 
     weight_cells: int
     weights: int
     parameters: int
-    buffers: dict[str, int]
+    parameters_by_kind: Table[str, int]
+    buffers: Table[str, int]
     accumulators: int
     random_units: int
 
@@ -36,30 +41,28 @@ class Memory:
         """All bits: cells, parameters, buffers at their peaks, accumulators, random units."""
         return self.weight_cells + self.parameters + sum(self.buffers.values()) + self.accumulators + self.random_units
 
+    @property
+    def model(self) -> int:
+        """The bits that define the network: weights and parameters, however they are stored."""
+        return self.weights + self.parameters
+
 
 def memory_of(mapping: Mapping, log: RunLog) -> Memory:
     """Return the memory footprint of a mapped network that has run."""
     box = mapping.chip.arch.crossbar
-    cells = sum(
-        p.tiling.rows * p.columns * p.replicas * box.cells_per_weight * p.tiling.bits_per_cell for p in mapping.placed()
-    )
-    weights = parameters = 0
+    parameters: Counter[str] = Counter()
     for node in mapping.trace.nodes:
-        op = node.op
-        stored = getattr(op, "weights", None)
-        if stored is not None:
-            weights += stored.values.size * stored.bits
-            if (stored.scale != 1).any():
-                parameters += stored.scale.size * PARAMETER_BITS
-        for name in ("bias", "level", "shift"):
-            values = getattr(op, name, None)
-            parameters += values.size * PARAMETER_BITS if values is not None else 0
-        if node.op.kind == "affine":
-            parameters += op.scale.size * PARAMETER_BITS  # type: ignore[attr-defined]
+        if stored := stored_parameters(node.op):
+            parameters[node.op.kind] += stored * PARAMETER_BITS
+    copies = [w for n in mapping.trace.nodes if isinstance(n.op, Weighted) for w in n.op.copies]
     return Memory(
-        weight_cells=cells,
-        weights=weights,
-        parameters=parameters,
+        weight_cells=sum(
+            p.tiling.rows * p.columns * p.layout.copies * p.replicas * box.cells_per_weight * p.tiling.bits_per_cell
+            for p in mapping.placed()
+        ),
+        weights=sum(w.values.size * w.bits for w in copies),
+        parameters=parameters.total(),
+        parameters_by_kind=dict(parameters),
         buffers={b.name: b.peak_bits for b in log.buffers},
         accumulators=prod(mapping.trace.output.shape) * ACCUMULATOR_BITS,
         random_units=_random_state(mapping),
@@ -67,14 +70,14 @@ def memory_of(mapping: Mapping, log: RunLog) -> Memory:
 
 
 def _random_state(mapping: Mapping) -> int:
-    """Return mask registers (whole maps; element masks lie in the input buffers) and generator state."""
+    """Return registers of what holds for a pass, and generator state; masks of single values are in input buffers."""
     kind = mapping.chip.arch.stochastic
     if kind is None:
         return 0
     registers = sum(
-        bits_per_pass(n) * (1 + kind.ahead)
+        kept_bits(n) * (1 + kind.ahead)
         for n in mapping.trace.stochastic_nodes()
-        if isinstance(n.op, Dropout) and n.op.granularity == "channel"
+        if not (isinstance(n.op, Dropout) and n.op.granularity == "element")
     )
     state = LFSR_BITS * mapping.chip.counts["stochastic"] if kind.kind == "lfsr" else 0
     return registers + state

@@ -166,12 +166,13 @@ def _ranking(title: str, parts: Mapping[str, Estimate], say: Say) -> Iterator[Re
 def _memory(result: Result) -> Iterator[list[Cell]]:
     memory = asdict(result.memory)
     buffers: dict[str, int] = memory.pop("buffers")
+    kinds = ", ".join(f"{kind} {show(bits, 'bit')}" for kind, bits in memory.pop("parameters_by_kind").items())
     meaning = {
-        "weight_cells": "non-volatile cells, complements and replicas included",
-        "weights": "the weights themselves, each once",
-        "parameters": "thresholds, scales and shifts",
+        "weight_cells": "non-volatile cells, complements, replicas and copies included",
+        "weights": "the weights themselves, each copy once",
+        "parameters": kinds,
         "accumulators": "running sums of the passes",
-        "random_units": "mask registers and generator state",
+        "random_units": "registers of random numbers and generator state",
     }
     for name, bits in memory.items():
         yield [name.replace("_", " "), show(bits, "bit"), Text(meaning[name], "dim")]

@@ -9,19 +9,21 @@ import numpy as np
 from archsim.hardware.chip import Chip
 from archsim.mapping.geometry import Counts, pixels
 from archsim.mapping.layout import blocks_of
-from archsim.mapping.plan import Placed, bank_ps, bank_size
+from archsim.mapping.plan import Placed
 from archsim.mapping.stages import Stage
+from archsim.mapping.vectors import bank_ps, bank_size
+from archsim.sim.digital import digital_ps
 from archsim.sim.interconnect import Route
-from archsim.sim.operations import crossing_ps, digital_ps
+from archsim.sim.operations import crossing_ps
 from archsim.sim.runtime import Chunk
-from archsim.workload.trace import Dropout
 
 BLOCK = 16  # pixels in a "row" of a one-dimensional map
 
 
-def chunk_ends(stage: Stage, grain: str) -> Counts:
-    """Return the output positions at which chunks end: each position, each output row, or the whole map."""
-    return _ends(stage.positions, {"position": 1, "row": stage.row_positions, "map": stage.positions}[grain])
+def chunk_ends(stage: Stage, grain: str, sweep: int = 0) -> Counts:
+    """Return the positions of a sweep's map at which chunks end: each position, each row, or the whole map."""
+    over = stage.sweeps[sweep]
+    return _ends(over.positions, {"position": 1, "row": over.row_positions, "map": over.positions}[grain])
 
 
 def feed_bursts(shape: Sequence[int], grain: str) -> list[int]:
@@ -36,7 +38,7 @@ def _ends(total: int, size: int) -> Counts:
 
 
 def stage_chunks(chip: Chip, placed: Placed, grain: str, crossings: Sequence[Route]) -> list[Chunk]:
-    """Return the chunks of a layer. `crossings`: the ways of partial sums from each tile to the next.
+    """Return the chunks of a layer. `crossings`: the ways of partial sums from each tile at work to the next.
 
     Replica i computes positions i, i + r, i + 2 r, ... The port of the busiest input buffer may be slower than the
     arrays; it reads the next vector while they compute.
@@ -49,10 +51,9 @@ def stage_chunks(chip: Chip, placed: Placed, grain: str, crossings: Sequence[Rou
     converting: list[Counts] = []
     if size is not None:
         conversions = stage.input_bits * len(placed.tiling.groups) * placed.columns
-        banks = len(blocks_of(placed.layout, size))
+        banks = len(blocks_of(placed.layout, size, copy=0))
         converting = [sizes * bank_ps(chip, conversions, banks)] * banks
-    mask_needs, mask_frees = mask_counts(stage, ends)
-    whole = (sizes, stage.needs[ends - 1], stage.frees[ends - 1], mask_needs, mask_frees)
+    whole = (sizes, stage.needs[ends - 1], stage.frees[ends - 1])
     array = np.diff(np.maximum(arrays, port_ps(chip, placed, ends)), prepend=0)
     links = zip(crossing_ps(chip, placed, ends), crossings, strict=True)
     digital = [*digital_ps(chip, placed, ends), *(busy for busy, route in links for _ in route.links)]
@@ -75,17 +76,17 @@ def port_ps(chip: Chip, placed: Placed, ends: Counts) -> Counts:
 
 
 def mask_counts(stage: Stage, ends: Counts) -> tuple[Counts, Counts]:
-    """Return, by chunk, how much of a pass's mask it needs and frees: in pixels, or in whole masks of the maps."""
-    if stage.dropout is None:
-        return np.zeros_like(ends), np.zeros_like(ends)
-    assert isinstance(stage.dropout.op, Dropout)
-    if stage.dropout.op.granularity == "channel":
-        last = np.zeros_like(ends)
-        last[-1] = 1
-        return np.ones_like(ends), last
+    """Return, by chunk, how many pixels of a pass's mask of single values it needs and frees."""
     needs = stage.needs[ends - 1].copy()
     needs[-1] = stage.inputs.pixels
     return needs, stage.frees[ends - 1]
+
+
+def sweep_chunks(chip: Chip, placed: Placed, grain: str, sweep: int) -> tuple[list[int], list[tuple[int, ...]]]:
+    """Return positions by chunk of a sweep, and the time of each on the digital units of each tile at work."""
+    ends = chunk_ends(placed.stage, grain, sweep)
+    busy = [np.diff(ps, prepend=0) for ps in digital_ps(chip, placed, ends, sweep)]
+    return [int(n) for n in np.diff(ends, prepend=0)], _by_chunk(busy, ends)
 
 
 def bursts(produced: Counts, ends: Counts) -> list[int]:

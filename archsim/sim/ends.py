@@ -7,12 +7,13 @@ from math import ceil, prod
 
 from archsim.errors import MappingError
 from archsim.hardware.chip import Chip
+from archsim.mapping.digital import node_actions
+from archsim.mapping.parameters import PARAMETER_BITS, read_parameters
 from archsim.sim.edge import EdgeRun
-from archsim.sim.operations import action_ps, node_actions
 from archsim.sim.rounds import OUTPUT, Round, image_bits
 from archsim.sim.runtime import Loader, Sink, StageRun, Store, Use
 from archsim.sim.station import Engine, Level, Station
-from archsim.sim.timing import cycle_ps, global_buffer_ps, memory_ps
+from archsim.sim.timing import action_ps, cycle_ps, global_buffer_ps, memory_ps, split
 from archsim.workload.trace import INPUT, Trace
 
 RAW_BITS = 8  # a value of an image as it comes from a camera or a file
@@ -50,9 +51,9 @@ def _preprocess(engine: Engine, here: Round, station: Station) -> Use:
     busy = 0.0
     for node in here.mapping.graph.preprocessing:
         for name, count in node_actions(node).items():
-            component, action = name.split(".")
-            actions.append((component, action, count / elements))
+            actions.append((*split(name), count / elements))
             busy += count * action_ps(chip, name) / chip.arch.digital.lanes
+        actions.append(("parameter_memory", "read", read_parameters(node) * PARAMETER_BITS / elements))
     op = engine.operation("preprocess", INPUT, "element", actions)
     return Use(station, op, elements, ceil(busy / cycle_ps(chip)) * cycle_ps(chip))
 
@@ -62,7 +63,7 @@ def build_sink(
 ) -> Sink:
     """Return the end of a pass: what leads nowhere else has ended, what is kept has been written."""
     chip, trace = here.mapping.chip, here.mapping.trace
-    ends = [r.passes for r in stages if not any(r.sends) or trace.output.name in r.placed.stage.produced]
+    ends = [r.passes for r in stages if not r.sends or trace.output.name in r.placed.stage.produced]
     averaging = _averaging(engine, chip, trace) if here.last else (None, None)
     return Sink(
         cursor=engine.cursor("averaging"),
@@ -81,14 +82,9 @@ def _averaging(engine: Engine, chip: Chip, trace: Trace) -> tuple[Use, Use]:
     station = Station(engine, "averaging", "chip")
 
     def use(name: str, *actions: str, once: str = "") -> Use:
-        priced = [(*_split(a), 1.0) for a in actions] + ([(*_split(once), 1 / classes)] if once else [])
+        priced = [(*split(a), 1.0) for a in actions] + ([(*split(once), 1 / classes)] if once else [])
         duration = classes * sum(action_ps(chip, a) for a in actions) + (action_ps(chip, once) if once else 0)
         return Use(station, engine.operation(name, OUTPUT, "class", priced), classes, duration)
 
     each_pass = use("average", "softmax.apply", "averager.accumulate", once="softmax.reciprocal")
     return each_pass, use("finish", "averager.finish")
-
-
-def _split(name: str) -> tuple[str, str]:
-    component, action = name.split(".")
-    return component, action

@@ -91,6 +91,11 @@ class Interconnect:
             return Route((), 0, self.width, self.cycle_ps, 0.0, 0)
         return {"bus": self._bus, "htree": self._tree, "mesh": self._mesh}[self.kind](source, targets)
 
+    def steps(self, tiles: Sequence[int], crossings: Sequence[float]) -> list[Route]:
+        """Return the routes from each of some tiles to the next; to itself, where nothing ever crosses."""
+        pairs = zip(crossings, pairwise(tiles), strict=True)
+        return [self.route(a, [b if times else a]) for times, (a, b) in pairs]
+
     def _link(self, *key: object) -> Station:
         if key not in self._links:
             name = f"{self.kind} " + " ".join("port" if k == PORT else str(k) for k in key)

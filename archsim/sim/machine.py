@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping as Table
-from itertools import pairwise
 from math import ceil, inf
 
 from archsim.errors import SimulationError
 from archsim.mapping.activity import Activity
 from archsim.mapping.layout import blocks_of
-from archsim.mapping.plan import ACCUMULATOR_BITS, Placed, bank_size
+from archsim.mapping.plan import ACCUMULATOR_BITS, Placed
+from archsim.mapping.vectors import bank_size
 from archsim.sim import processes
 from archsim.sim.chunks import stage_chunks
 from archsim.sim.edge import legs_of
 from archsim.sim.ends import build_loader, build_sink
-from archsim.sim.interconnect import Interconnect
-from archsim.sim.operations import digital_actions, multiply_actions
+from archsim.sim.finishing import Finishing
+from archsim.sim.interconnect import Interconnect, Route
+from archsim.sim.operations import multiply_actions
 from archsim.sim.periodic import Shortcut
-from archsim.sim.randomness import random_source
+from archsim.sim.randomness import Sources
 from archsim.sim.rounds import Round
-from archsim.sim.runtime import Chunk, StageRun, Work
+from archsim.sim.runtime import StageRun, Work
 from archsim.sim.station import CAUSES, Engine, Level, Recorder, Station
+from archsim.sim.ways import Ways
 from archsim.sim.wiring import Wiring, window
 
 
@@ -49,8 +50,9 @@ class Machine:
         self.image_times: list[int] = []
         self.pass_times = [0, 0]  # of the first image: when its first and its last pass were done
         self.net = Interconnect(self.engine, self.chip)
+        self.prices = Interconnect(Engine(), self.chip)  # for ways that are paid for and not driven on
         self._shared: dict[str, Station] = {}
-        self._users = Counter(t for p in here.placed for t in p.tiles)
+        self.finishing = Finishing(self.engine, self.chip, self.prices, here.placed, self.shared)
         self.stages = [self._stage(p, activity[p.name]) for p in here.placed]
         storage = {"global_buffer": self.shared("global buffer", "buffers")}
         if self.chip.arch.memory is not None:
@@ -61,6 +63,7 @@ class Machine:
             self.stages,
             storage,
             self.net,
+            Ways(self.prices),
             grain=grain,
             layer_by_layer=schedule == "layer_by_layer",
             one_pass_at_a_time=self.one_pass_at_a_time,
@@ -68,8 +71,9 @@ class Machine:
         self.edges, self.feeders = self.wiring.edges, self.wiring.feeders
         for edge in self.edges:
             edge.legs = legs_of(edge.route, self.net.follows(edge.route))
+        sources = Sources(self.engine, here, self.shared)
         for run in self.stages:
-            run.random = random_source(self.engine, here, run, self.shared)
+            sources.connect(run, grain)
         self.sink = build_sink(self.engine, here, self.stages, self.wiring.stores, self.wiring.scores)
         home = here.placed[0].tiles[0]
         self.loader = build_loader(self.engine, here, self.shared, home) if here.first else None
@@ -89,8 +93,8 @@ class Machine:
         for feeder in self.feeders:
             env.process(processes.feed(self, feeder))
         for run in self.stages:
-            if run.random:
-                env.process(processes.draw(self, run.random))
+            for source in run.sources:
+                env.process(processes.draw(self, source))
             env.process(processes.multiply(run))
             env.process(processes.finish(run))
         for store in self.wiring.stores:
@@ -139,15 +143,13 @@ class Machine:
         return f"the machine stands still at {self.now} ps: {'; '.join(waiting)}"
 
     def _stage(self, placed: Placed, activity: Activity) -> StageRun:
-        """Build a layer with its stations; streams and random bits are connected to it later."""
+        """Build a layer with its stations; streams and random numbers are connected to it later."""
         engine, chip = self.engine, self.chip
-        tiles = placed.tiles
-        steps = zip(placed.layout.crossings, pairwise(tiles), strict=True)
-        crossings = [self.net.route(a, [b if times else a]) for times, (a, b) in steps]
-        chunks, digital = self._digital(placed, stage_chunks(chip, placed, self.grain, crossings))
+        crossings = self.net.steps(placed.at_work, placed.layout.own_crossings)
+        chunks = stage_chunks(chip, placed, self.grain, crossings)
         label = label_of(placed)
-        home = f"tile {tiles[0]}"
         largest = max(c.positions for c in chunks)
+        results = placed.output_bits - placed.held_bits
         converter = chip.arch.converter
         return StageRun(
             placed=placed,
@@ -155,42 +157,24 @@ class Machine:
             chunks=chunks,
             array_cursor=engine.cursor(f"{label} arrays"),
             digital_cursor=engine.cursor(f"{label} digital"),
-            array=Station(engine, f"{label} arrays", home),
+            array=Station(engine, f"{label} arrays", f"tile {placed.tiles[0]}"),
             banks=self._banks(placed),
-            digital=[*digital, *(link for route in crossings for link in route.links)],
+            sweeps=self.finishing.sweeps(placed, label, chunks, crossings, self.grain),
             multiply_op=engine.operation(
-                "multiply", label, "position", multiply_actions(chip, placed, activity, crossings)
+                "multiply", label, "position", multiply_actions(chip, placed, activity, self._all_crossings(placed))
             ),
-            digital_op=engine.operation("digital", label, "position", digital_actions(placed)),
             fill_ps=placed.timing.fill_ps,
             read_ahead_ps=placed.timing.read_ps if converter.sample_hold else None,
-            slots=max(1, placed.output_bits // (max(1, placed.outputs) * ACCUMULATOR_BITS * largest)),
+            slots=max(1, results // (max(1, placed.outputs) * ACCUMULATOR_BITS * largest)),
             results=Level(engine, len(chunks), "input"),
             credits=Level(engine, len(chunks), "output space"),
             passes=Level(engine, 1, "input"),
             window=window(placed),
-            sends=[[] for _ in chunks],
         )
 
-    def _digital(self, placed: Placed, chunks: list[Chunk]) -> tuple[list[Chunk], list[Station]]:
-        """Return the digital units of a layer's tiles, and its chunks with the time each of them takes.
-
-        Tiles that a layer has to itself and that always work equally long are one station: nobody can tell them apart.
-        """
-        groups: dict[object, list[int]] = {}
-        columns = list(zip(*(c.digital_ps for c in chunks), strict=True))
-        for i, tile in enumerate(placed.tiles):
-            alone = self._users[tile] == 1 and i > 0  # the first tile also prepares images
-            groups.setdefault(columns[i] if alone else tile, []).append(i)
-        members = list(groups.values())
-        kept = [m[0] for m in members] + list(range(len(placed.tiles), len(chunks[0].digital_ps)))
-        stations = [self._units([placed.tiles[i] for i in m]) for m in members]
-        return [c._replace(digital_ps=tuple(c.digital_ps[i] for i in kept)) for c in chunks], stations
-
-    def _units(self, tiles: list[int]) -> Station:
-        if len(tiles) == 1:
-            return self.shared(f"digital unit {tiles[0]}", f"tile {tiles[0]}")
-        return Station(self.engine, f"digital units {tiles[0]}-{tiles[-1]}", f"tile {tiles[0]}")
+    def _all_crossings(self, placed: Placed) -> list[Route]:
+        """Return the ways of partial sums between the tiles of all copies, of which one works in a pass."""
+        return self.prices.steps(placed.tiles, placed.layout.crossings)
 
     def _banks(self, placed: Placed) -> list[Station]:
         """Return the shared converters that a layer's crossbars hang on."""
@@ -199,7 +183,7 @@ class Machine:
         if size is None:
             return []
         per_tile = ceil(arch.organisation.crossbars_per_tile / size)
-        return [self.shared(f"converters {b}", f"tile {b // per_tile}") for b in blocks_of(placed.layout, size)]
+        return [self.shared(f"converters {b}", f"tile {b // per_tile}") for b in blocks_of(placed.layout, size, copy=0)]
 
 
 def label_of(placed: Placed) -> str:

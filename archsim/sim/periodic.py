@@ -99,7 +99,7 @@ class Shortcut:
         """Return how many passes nobody has begun to think of."""
         machine = self.machine
         begun = [f.cursor.turn for f in machine.feeders]
-        begun += [r.random.cursor.turn for r in machine.stages if r.random]
+        begun += [source.cursor.turn for r in machine.stages for source in r.sources]
         return machine.work.total_turns - 1 - max(begun)
 
     def _visit(self) -> Visit:

@@ -9,8 +9,9 @@ from collections.abc import Generator, Sequence
 
 import simpy
 
+from archsim.sim.edge import EdgeRun
 from archsim.sim.runtime import Chunk, Feeder, Inlet, Loader, RandomSource, Running, Sink, StageRun, Store, Use
-from archsim.sim.station import Cursor, use_together
+from archsim.sim.station import Cursor, Level, use_together
 
 Process = Generator[simpy.Event, object, None]
 DONE = -1
@@ -62,7 +63,7 @@ def feed(machine: Running, feeder: Feeder) -> Process:
 
 
 def draw(machine: Running, source: RandomSource) -> Process:
-    """Draw the random bits of a layer, ahead of their use as far as they can be stored."""
+    """Draw the random numbers of a layer, ahead of their use as far as they can be stored."""
     cursor, work, drawn, used = source.cursor, machine.work, source.drawn, source.used
     while cursor.turn < work.total_turns:
         base = cursor.turn * source.per_pass
@@ -84,12 +85,11 @@ def multiply(run: StageRun) -> Process:
     env = array.env
     produced = 0
     while True:
-        mask_base = cursor.turn * random.per_pass if random else 0
         for cursor.chunk, chunk in enumerate(run.chunks):
-            yield from _inputs(cursor, run.inlets, 20)
-            if random and random.drawn.value < mask_base + chunk.mask_needs:
-                cursor.step = 2
-                yield random.drawn.reach(cursor, mask_base + chunk.mask_needs)
+            yield from _inputs(cursor, run.inlets, cursor.chunk)
+            for source in random:
+                if source.drawn.value < cursor.turn * source.per_pass + source.needs[cursor.chunk]:
+                    yield from _numbers(cursor, source, cursor.chunk)
             if done.value <= produced - slots:
                 cursor.step = 3
                 yield done.reach(cursor, produced - slots + 1)
@@ -100,8 +100,8 @@ def multiply(run: StageRun) -> Process:
                 yield _convert(run, chunk)
             for inlet in run.inlets:
                 inlet.edge.release(cursor.turn * inlet.edge.pixels + inlet.frees[cursor.chunk])
-            if random:
-                random.release(mask_base + chunk.mask_frees)
+            for source in random:
+                source.release(cursor.turn * source.per_pass + source.frees[cursor.chunk])
             ready.append(int(env.now) + run.fill_ps)
             produced += 1
             if produced - done.value > run.most:
@@ -110,18 +110,24 @@ def multiply(run: StageRun) -> Process:
         cursor.turn += 1
 
 
-def _inputs(cursor: Cursor, inlets: Sequence[Inlet], step: int) -> Process:
+def _numbers(cursor: Cursor, source: RandomSource, chunk: int) -> Process:
+    """Wait for random numbers that are not there yet."""
+    cursor.step = 2
+    yield source.drawn.reach(cursor, cursor.turn * source.per_pass + source.needs[chunk])
+
+
+def _inputs(cursor: Cursor, inlets: Sequence[Inlet], chunk: int) -> Process:
     """Wait for the pixels that a chunk needs, and fetch those that are kept in the global buffer."""
     for i, inlet in enumerate(inlets):
         edge = inlet.edge
-        need = cursor.turn * edge.pixels + inlet.needs[cursor.chunk]
+        need = cursor.turn * edge.pixels + inlet.needs[chunk]
         if edge.arrived.value < need:
-            cursor.step = step + 2 * i
+            cursor.step = 20 + 2 * i
             yield edge.arrived.reach(cursor, need)
         if inlet.fetch:
-            use = inlet.fetch[cursor.chunk]
+            use = inlet.fetch[chunk]
             if use is not None:
-                cursor.step = step + 2 * i + 1
+                cursor.step = 21 + 2 * i
                 yield _serve(cursor, use)
 
 
@@ -134,32 +140,50 @@ def _convert(run: StageRun, chunk: Chunk) -> simpy.Event:
 
 
 def finish(run: StageRun) -> Process:
-    """Run the digital work on a layer's results and send them on; they leave the output buffer when sent."""
+    """Run the digital work on a layer's results and send them on, map after map where statistics have to be waited for.
+
+    Results leave the output buffer when they are sent or, in the first of several sweeps, kept for the next.
+    """
     cursor, results, ready, done = run.digital_cursor, run.results, run.ready, run.credits
-    digital, op = run.digital, run.digital_op
     taken = 0
     while True:
-        for cursor.chunk, chunk in enumerate(run.chunks):
-            taken += 1
-            if results.value < taken:
-                cursor.step = 1
-                yield results.reach(cursor, taken)
-            if run.residuals:
-                yield from _inputs(cursor, run.residuals, 20)
-            cursor.step = 2
-            yield use_together(digital, cursor, op, chunk.positions, chunk.digital_ps, ready.popleft())
-            for inlet in run.residuals:
-                inlet.edge.release(cursor.turn * inlet.edge.pixels + inlet.frees[cursor.chunk])
-            sends = run.sends[cursor.chunk]
-            for i, (edge, pixels) in enumerate(sends):
-                if not edge.fits(pixels):
-                    cursor.step = 100 + i
-                    yield edge.room(cursor, pixels)
-                edge.send(pixels, done if i == len(sends) - 1 else None)
-            if not sends:
-                done.advance(1)
+        first = 0
+        for sweep in run.sweeps:
+            credit = done if first == 0 else None
+            for chunk, (positions, durations) in enumerate(zip(sweep.positions, sweep.ps, strict=True)):
+                cursor.chunk = first + chunk
+                if credit is not None:
+                    taken += 1
+                    if results.value < taken:
+                        cursor.step = 1
+                        yield results.reach(cursor, taken)
+                if sweep.residuals:
+                    yield from _inputs(cursor, sweep.residuals, chunk)
+                for source in run.numbers:
+                    if source.drawn.value <= cursor.turn:
+                        yield from _numbers(cursor, source, 0)
+                cursor.step = 3
+                earliest = ready.popleft() if credit is not None else 0
+                yield use_together(sweep.stations, cursor, sweep.op, positions, durations, earliest)
+                for inlet in sweep.residuals:
+                    inlet.edge.release(cursor.turn * inlet.edge.pixels + inlet.frees[chunk])
+                yield from _send(cursor, sweep.sends[chunk], credit)
+            first += len(sweep.ps)
         cursor.turn += 1
+        for source in run.numbers:
+            source.release(cursor.turn)
         run.passes.advance(1)
+
+
+def _send(cursor: Cursor, sends: Sequence[tuple[EdgeRun, int]], credit: Level | None) -> Process:
+    """Send what is complete, as soon as there is room for it; `credit` grows by one when the last has arrived."""
+    for i, (edge, pixels) in enumerate(sends):
+        if not edge.fits(pixels):
+            cursor.step = 100 + i
+            yield edge.room(cursor, pixels)
+        edge.send(pixels, credit if i == len(sends) - 1 else None)
+    if not sends and credit is not None:
+        credit.advance(1)
 
 
 def keep(store: Store) -> Process:

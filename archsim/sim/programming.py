@@ -26,8 +26,8 @@ def program(
     box = chip.arch.crossbar
     pulse = chip.components["crossbar"].actions["write"].latency_ps
     rows = max(t.size for p in layers for t in p.tiling.row_tiles)
-    pairs = sum(p.tiling.rows * p.columns * p.replicas for p in layers)
-    bits = sum(p.tiling.rows * p.columns * p.tiling.bits_per_cell for p in layers)
+    pairs = sum(p.tiling.rows * p.columns * p.replicas * p.layout.copies for p in layers)
+    bits = sum(p.tiling.rows * p.columns * p.layout.copies * p.tiling.bits_per_cell for p in layers)
     duration = rows * box.cells_per_weight * pulse
     actions = [("crossbar", "write", float(box.cells_per_weight))]
     if chip.arch.memory is not None:

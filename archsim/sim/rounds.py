@@ -8,9 +8,10 @@ from fractions import Fraction
 from math import prod
 
 from archsim.errors import MappingError
-from archsim.mapping.activity import bits_per_pass
+from archsim.mapping.activity import kept_bits
 from archsim.mapping.plan import Mapping, Placed
-from archsim.mapping.stages import REAL_BITS, Edge
+from archsim.mapping.stages import Edge
+from archsim.mapping.values import REAL_BITS
 
 OUTPUT = "output"
 Span = tuple[Fraction, Fraction]
@@ -103,14 +104,14 @@ def rounds_of(mapping: Mapping, passes: int) -> list[Round]:
 
 
 def peak_bits(mapping: Mapping) -> int:
-    """Return the most bits of a pass that wait between two rounds: maps, and masks of layers that are cut."""
+    """Return the most bits of a pass that wait between two rounds: maps, and random numbers of layers that are cut."""
     peak = 0
     for index in range(len(mapping.rounds) - 1):
         done = [p for r in mapping.rounds[: index + 1] for p in r]
         later = {p.name for r in mapping.rounds[index + 1 :] for p in r}
         bits = sum(e.pixels * part_bits(e.bits_per_pixel, p.span) for p in done for e in kept_after(mapping, p, index))
-        cut = {p.stage.dropout for p in done if p.name in later and p.stage.dropout is not None}
-        peak = max(peak, bits + sum(bits_per_pass(node) for node in cut))
+        cut = {node for p in done if p.name in later for node in p.stage.stochastic}
+        peak = max(peak, bits + sum(kept_bits(node) for node in cut))
     return peak
 
 

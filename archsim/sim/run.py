@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping as Table
 
 from archsim.errors import ConfigError
@@ -41,7 +42,8 @@ def simulate(
     chunk of the coarser grain, on arrays, converters and digital units, and (2) the time in a pass for which random
     modules, buffers, memory and links are busy at the finer grain. For a chunk waits for its last position, so each
     layer is late by one chunk at most; and moving the same pixels in more pieces rounds up more words. (Not so where
-    layers queue for one station in another order, or where a buffer holds less than two chunks.)
+    layers queue for one station in another order, or where a buffer holds less than two chunks.) A map that waits for
+    its statistics is gone over twice, and each time counts in (1).
 
     Raises `MappingError` when a buffer is too small for the schedule, `SimulationError` for a deadlock, `ConfigError`
     for a schedule, grain, or number of images or passes that does not exist.
@@ -103,11 +105,13 @@ def run_log(machine: Machine, schedule: str, grain: str) -> RunLog:
         operations=tuple(operation_totals(engine)),
         stations=tuple(station_totals(engine)),
         stalls=tuple(stall_totals(engine)),
-        buffers=(*edges, *(_results(run) for run in machine.stages)),
+        buffers=(*edges, *(peak for run in machine.stages for peak in _results(run))),
     )
 
 
-def _results(run: StageRun) -> BufferPeak:
-    """Return what a layer's part of the output buffers held."""
+def _results(run: StageRun) -> Iterator[BufferPeak]:
+    """Yield what a layer's part of the output buffers held: results, and maps that waited for their statistics."""
     chunk = max(c.positions for c in run.chunks) * run.placed.outputs * ACCUMULATOR_BITS
-    return BufferPeak(f"{run.label} results", run.most * chunk, run.slots * chunk)
+    yield BufferPeak(f"{run.label} results", run.most * chunk, run.slots * chunk)
+    if run.placed.held_bits:
+        yield BufferPeak(f"{run.label} maps", run.placed.held_bits, run.placed.held_bits)

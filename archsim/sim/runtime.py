@@ -27,15 +27,13 @@ class Use(NamedTuple):
 class Chunk(NamedTuple):
     """What one event carries: output positions, the pixels they need and free, how long each resource takes.
 
-    `bank_ps`: on each bank of shared converters. `digital_ps`: on the digital units of each tile and on
+    `bank_ps`: on each bank of shared converters. `digital_ps`: on the digital units of each tile at work and on
     the links that carry partial sums to the next tile.
     """
 
     positions: int
     needs: int
     frees: int
-    mask_needs: int
-    mask_frees: int
     array_ps: int
     bank_ps: tuple[int, ...]
     digital_ps: tuple[int, ...]
@@ -56,7 +54,11 @@ class Inlet:
 
 @dataclass(slots=True)
 class RandomSource:
-    """The random bits of a layer. `bursts`: (units, bits, ps, freed units needed relative to the pass's start)."""
+    """Random numbers of a layer, counted in units: pixels of a mask, or all that a pass needs as one.
+
+    `bursts`: (units, bits, ps, freed units needed relative to the pass's start). `needs`, `frees`: by chunk of whoever
+    uses them, of a pass.
+    """
 
     cursor: Cursor
     station: Station
@@ -65,6 +67,8 @@ class RandomSource:
     used: Level
     per_pass: int
     bursts: list[tuple[int, int, int, int]]
+    needs: Sequence[int]
+    frees: Sequence[int]
 
     def release(self, until: int) -> None:
         """Free the mask bits below a count."""
@@ -73,11 +77,27 @@ class RandomSource:
 
 
 @dataclass(slots=True)
+class SweepRun:
+    """The digital units of a layer going over a map: over results as they come first, then over maps that waited.
+
+    `positions` and `ps` (on each of `stations`): by chunk. `sends`: by chunk, the edges and pixels that it completes.
+    """
+
+    op: Operation
+    stations: Sequence[Station]
+    positions: Sequence[int]
+    ps: Sequence[tuple[int, ...]]
+    sends: list[list[tuple[EdgeRun, int]]]
+    residuals: list[Inlet] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class StageRun:
     """A layer at work: its chunks, its stations, its streams.
 
-    `banks`: converters that several crossbars share, empty where each has its own. `sends`: by chunk, the edges and
-    pixels that its results complete. `slots`: chunks whose results the output buffer holds, `most` held so far.
+    `banks`: converters that several crossbars share, empty where each has its own. `slots`: chunks whose results the
+    output buffer holds, `most` held so far. `random`: the numbers that the arrays wait for, dropout masks and the
+    arbiter's choice; `numbers`: those that the digital units wait for.
     """
 
     placed: Placed
@@ -87,9 +107,8 @@ class StageRun:
     digital_cursor: Cursor
     array: Station
     banks: Sequence[Station]
-    digital: Sequence[Station]
+    sweeps: Sequence[SweepRun]
     multiply_op: Operation
-    digital_op: Operation
     fill_ps: int
     read_ahead_ps: int | None
     slots: int
@@ -97,12 +116,26 @@ class StageRun:
     credits: Level
     passes: Level
     window: int
-    random: RandomSource | None = None
+    random: list[RandomSource] = field(default_factory=list)
+    numbers: list[RandomSource] = field(default_factory=list)
     inlets: list[Inlet] = field(default_factory=list)
-    residuals: list[Inlet] = field(default_factory=list)
-    sends: list[list[tuple[EdgeRun, int]]] = field(default_factory=list)
     ready: deque[int] = field(default_factory=deque)
     most: int = 0
+
+    @property
+    def sources(self) -> list[RandomSource]:
+        """All random numbers of the layer."""
+        return [*self.random, *self.numbers]
+
+    @property
+    def sends(self) -> list[tuple[EdgeRun, int]]:
+        """All that the layer sends in a pass: edges and pixels."""
+        return [send for sweep in self.sweeps for sends in sweep.sends for send in sends]
+
+    @property
+    def residuals(self) -> list[Inlet]:
+        """All further streams into the digital units."""
+        return [inlet for sweep in self.sweeps for inlet in sweep.residuals]
 
 
 @dataclass(slots=True)

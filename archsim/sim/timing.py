@@ -1,4 +1,4 @@
-"""Durations that follow from the chip alone: clock cycles, buffer words, off-chip transfers."""
+"""Durations that follow from the chip alone: clock cycles, actions, buffer words, off-chip transfers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from math import ceil
 
 from archsim.hardware.chip import Chip
 from archsim.units import picoseconds
+
+Actions = list[tuple[str, str, float]]  # component, action, how often for one unit of an operation
+NO_DELAY = 1e-9  # of a cycle: what counts as fitting into it
 
 
 def cycle_ps(chip: Chip) -> int:
@@ -16,6 +19,18 @@ def cycle_ps(chip: Chip) -> int:
 def link_cycle_ps(chip: Chip) -> int:
     """Return how long a link takes for one word."""
     return picoseconds(1 / (chip.arch.interconnect.clock or chip.arch.clock))
+
+
+def split(name: str) -> tuple[str, str]:
+    """Return component and action of "component.action"."""
+    component, action = name.split(".")
+    return component, action
+
+
+def action_ps(chip: Chip, name: str) -> int:
+    """Return the latency of "component.action"."""
+    component, action = split(name)
+    return chip.components[component].actions[action].latency_ps
 
 
 def storage_ps(chip: Chip, storage: str, bits: int, first: bool = True) -> int:

@@ -23,13 +23,17 @@ from archsim.sim.rounds import OUTPUT, WHOLE, Round, Span, image_bits, part_bits
 from archsim.sim.runtime import Feeder, Inlet, StageRun, Store, Use
 from archsim.sim.station import Engine, Level, Station
 from archsim.sim.timing import storage_ps
+from archsim.sim.ways import Way, Ways
 from archsim.workload.trace import INPUT
 
 DOUBLE_BUFFER = 2
 
 
 class Wiring:
-    """Builds the streams of one round. `storage`: the stations of the global buffer and the off-chip memory."""
+    """Builds the streams of one round. `storage`: the stations of the global buffer and the off-chip memory.
+
+    `ways`: what the ways over the interconnect cost; `net` books them.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class Wiring:
         stages: Sequence[StageRun],
         storage: dict[str, Station],
         net: Interconnect,
+        ways: Ways,
         *,
         grain: str,
         layer_by_layer: bool,
@@ -53,6 +58,7 @@ class Wiring:
         self.layer_by_layer = layer_by_layer
         self.maps_held = 1 if one_pass_at_a_time else DOUBLE_BUFFER
         self.net = net
+        self.ways = ways
         self.edges: list[EdgeRun] = []
         self.feeders: list[Feeder] = []
         self.stores: list[Store] = []
@@ -71,11 +77,10 @@ class Wiring:
         stage = run.placed.stage
         needs = [c.needs for c in run.chunks]
         self._stream(run, stage.inputs, WHOLE, needs, [c.frees for c in run.chunks], run.inlets)
-        ends = chunk_ends(stage, self.grain)
         for edge, reader in stage.residuals:
-            made = stage.produced[reader]
-            needs = [int(n) for n in made[ends - 1] * edge.pixels // made[-1]]
-            self._stream(run, edge, run.placed.span, needs, needs, run.residuals)
+            made, sweep = stage.produced[reader], stage.sweep_of[reader]
+            needs = [int(n) for n in made[chunk_ends(stage, self.grain, sweep) - 1] * edge.pixels // made[-1]]
+            self._stream(run, edge, run.placed.span, needs, needs, run.sweeps[sweep].residuals)
 
     def _stream(
         self, run: StageRun, edge: Edge, span: Span, needs: list[int], frees: list[int], inlets: list[Inlet]
@@ -86,7 +91,7 @@ class Wiring:
         if stored:
             sizes = feed_bursts(self.trace.shape_of(edge.node), self.grain)
             room = room_needed(needs, frees, max(sizes))
-            fed = self._direct(run, edge, stored, max(room, run.window) if main else room, PORT)
+            fed = self._direct(run, edge, stored, max(room, run.window) if main else room, None)
             inlets.append(Inlet(fed, needs, frees))
             storage = "global_buffer" if edge.producer is None else self.here.storage
             self._feed(run.label, fed, sizes, storage)
@@ -94,45 +99,45 @@ class Wiring:
         bits = part_bits(edge.bits_per_pixel, producer.placed.span, span) if producer else 0
         if producer is None or not bits:
             return
-        sent = bursts(producer.placed.stage.produced[edge.node], chunk_ends(producer.placed.stage, self.grain))
+        sent = self._bursts(producer.placed, edge.node)
         if self.layer_by_layer or not main or self._forks(edge):
             held = self._hold(run, edge, bits, producer.placed)
             fetch = self._fetch(run, held, needs)
             whole = [edge.pixels] * len(needs) if self.layer_by_layer and main else needs
             inlets.append(Inlet(held, whole, frees, fetch))
-            self._send(producer, held, sent)
+            self._send(producer, held, edge.node, sent)
         else:
             room = room_needed(needs, frees, max(sent))
-            direct = self._direct(run, edge, bits, max(room, run.window), producer.placed.tiles[0])
+            direct = self._direct(run, edge, bits, max(room, run.window), producer.placed)
             inlets.append(Inlet(direct, needs, frees))
-            self._send(producer, direct, sent)
+            self._send(producer, direct, edge.node, sent)
 
     def _forks(self, edge: Edge) -> bool:
         """Return whether several streams leave the layer where this one starts."""
         return sum(e.producer == edge.producer for run in self.stages for e in run.placed.stage.edges) > 1
 
-    def _direct(self, run: StageRun, edge: Edge, bits: int, capacity: int, source: int) -> EdgeRun:
-        """Build a stream into the input buffers of all tiles of a layer."""
-        tiles = run.placed.tiles
-        route = self.net.route(source, tiles)
-        name = _name(edge, run, stored=source == PORT)
-        op = self._transfer(name, route, [("input_buffer", "write", float(len(tiles)))])
+    def _direct(self, run: StageRun, edge: Edge, bits: int, capacity: int, source: Placed | None) -> EdgeRun:
+        """Build a stream into the input buffers of a layer's tiles at work; without a source it comes from the port."""
+        name = _name(edge, run, stored=source is None)
+        route = self.net.route(PORT if source is None else source.tiles[0], run.placed.at_work)
+        way = self.ways.between(source, run.placed)
+        op = self._transfer(name, way, [("input_buffer", "write", way.tiles)])
         return self._edge(name, edge.pixels, bits, capacity, route, op)
 
     def _hold(self, run: StageRun, edge: Edge, bits: int, producer: Placed) -> EdgeRun:
         route = self.net.route(producer.tiles[0], [PORT])
         name = _name(edge, run)
-        op = self._transfer(name, route, [("global_buffer", "write", 1.0)])
+        op = self._transfer(name, self.ways.between(producer, None), [("global_buffer", "write", 1.0)])
         held = self._edge(name, edge.pixels, bits, self.maps_held * edge.pixels, route, op)
         self._held.append(held)
         return held
 
     def _fetch(self, run: StageRun, held: EdgeRun, needs: Sequence[int]) -> list[Use | None]:
         """Return the reads of a held map by chunk: the port of the global buffer is busy until they have arrived."""
-        tiles = run.placed.tiles
-        route = self.net.route(PORT, tiles)
-        into = [("global_buffer", "read", 1.0), ("input_buffer", "write", float(len(tiles)))]
-        op = self._transfer(held.name, route, into, "fetch")
+        route = self.net.route(PORT, run.placed.at_work)
+        way = self.ways.between(None, run.placed)
+        into = [("global_buffer", "read", 1.0), ("input_buffer", "write", way.tiles)]
+        op = self._transfer(held.name, way, into, "fetch")
         uses: list[Use | None] = []
         seen = 0
         for need in needs:
@@ -155,12 +160,10 @@ class Wiring:
         storage = self.here.storage
         route = self.net.route(run.placed.tiles[0], [PORT])
         name = f"{run.label} ({edge.node}) -> {storage}"
-        made = run.placed.stage.produced[edge.node]
-        whole = int(made[-1])
-        sent = bursts(made * edge.pixels // whole, chunk_ends(run.placed.stage, self.grain))
-        op = self._transfer(name, route, [(storage, "write", 1.0)])
+        sent = self._bursts(run.placed, edge.node, edge.pixels)
+        op = self._transfer(name, self.ways.between(run.placed, None), [(storage, "write", 1.0)])
         kept = self._edge(name, edge.pixels, bits, DOUBLE_BUFFER * max(sent), route, op)
-        self._send(run, kept, sent)
+        self._send(run, kept, edge.node, sent)
         self.stores.append(
             Store(
                 cursor=self.engine.cursor(f"keep {run.label}"),
@@ -192,21 +195,27 @@ class Wiring:
             (n, n * edge.bits, storage_ps(self.chip, storage, n * edge.bits, first=i == 0)) for i, n in enumerate(sizes)
         ]
 
-    def _transfer(
-        self, name: str, route: Route, ends: list[tuple[str, str, float]], what: str = "transfer"
-    ) -> Operation:
-        """Return the operation of moving a bit over a route, with what happens at its ends."""
+    def _transfer(self, name: str, way: Way, ends: list[tuple[str, str, float]], what: str = "transfer") -> Operation:
+        """Return the operation of moving a bit over a way, with what happens at its ends."""
         return self.engine.operation(
-            what, name, "bit", [("wire", "transfer", route.pitches), ("router", "hop", float(route.routers)), *ends]
+            what, name, "bit", [("wire", "transfer", way.pitches), ("router", "hop", way.routers), *ends]
         )
+
+    def _bursts(self, placed: Placed, node: str, pixels: int | None = None) -> list[int]:
+        """Return the pixels of a node that each chunk of its sweep completes; of `pixels` in all, if given."""
+        stage = placed.stage
+        made = stage.produced[node]
+        scaled = made if pixels is None else made * pixels // int(made[-1])
+        return bursts(scaled, chunk_ends(stage, self.grain, stage.sweep_of[node]))
 
     def _edge(self, name: str, pixels: int, bits: int, capacity: int, route: Route, op: Operation) -> EdgeRun:
         edge = EdgeRun(self.engine, name, pixels, bits, capacity, route, op)
         self.edges.append(edge)
         return edge
 
-    def _send(self, run: StageRun, edge: EdgeRun, sent: Sequence[int]) -> None:
-        for sends, pixels in zip(run.sends, sent, strict=True):
+    def _send(self, run: StageRun, edge: EdgeRun, node: str, sent: Sequence[int]) -> None:
+        sweep = run.sweeps[run.placed.stage.sweep_of[node]]
+        for sends, pixels in zip(sweep.sends, sent, strict=True):
             if pixels:
                 sends.append((edge, pixels))
 
@@ -232,7 +241,7 @@ class Wiring:
         total = 0
         for reader in self.stages:
             for inlet in (*reader.inlets, *reader.residuals):
-                makers = [i for i, r in enumerate(self.stages) if any(e is inlet.edge for s in r.sends for e, _ in s)]
+                makers = [i for i, r in enumerate(self.stages) if any(e is inlet.edge for e, _ in r.sends)]
                 if makers and makers[0] <= at <= order[reader.placed.name]:
                     total += inlet.edge.capacity * inlet.edge.bits
         return total

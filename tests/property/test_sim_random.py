@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archsim.errors import MappingError
 from archsim.hardware.chip import Chip
-from archsim.mapping.activity import bits_per_pass
+from archsim.mapping.activity import bits_per_pass, kept_bits
 from archsim.mapping.plan import Mapping, map_trace
 from archsim.sim.log import RunLog
 from archsim.sim.run import GRAINS, SCHEDULES, simulate
@@ -20,6 +20,7 @@ from archsim.workload.trace import Trace
 from tests.networks import Net, make_chip
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+COPIES = st.sampled_from([1, 1, 1, 2, 4])
 FEW = settings(
     max_examples=60,
     derandomize=True,
@@ -30,7 +31,7 @@ FEW = settings(
 
 @st.composite
 def networks(draw) -> Trace:
-    """Return a network of convolutions, pools, residuals, dropout and linear layers."""
+    """Return a network of convolutions, pools, residuals and linear layers, with all that draws random numbers."""
     flat = draw(st.sampled_from([False, False, True]))
     length = draw(st.integers(3, 9))
     channels = draw(st.integers(1, 3))
@@ -42,10 +43,21 @@ def networks(draw) -> Trace:
         net.flatten()
         if draw(st.booleans()):
             net.dropout("df", draw(st.sampled_from(["element", "channel"])))
-        net.linear("f1", draw(st.integers(1, 40)))
+        net.linear("f1", draw(st.integers(1, 40)), copies=draw(COPIES))
+        _random_work(draw, net, "f1")
         if draw(st.booleans()):
             net.sign("sf").linear("f2", draw(st.integers(1, 12)))
     return net.trace()
+
+
+def _random_work(draw, net: Net, name: str) -> None:
+    """Add digital operations with chance, or with statistics of the whole map."""
+    for i in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        kind = draw(st.sampled_from(["scale_dropout", "affine_dropout", "gaussian_scale", "normalise", "normalise"]))
+        if kind == "normalise":
+            net.normalise(f"{name}x{i}", draw(st.sampled_from(["layer", "channel"])))
+        else:
+            getattr(net, kind)(f"{name}x{i}")
 
 
 def _block(draw, net: Net, name: str) -> None:
@@ -60,11 +72,15 @@ def _block(draw, net: Net, name: str) -> None:
     kind = draw(st.sampled_from(["plain", "plain", "skip", "projected"]))
     if kind == "plain" or net.nodes[-1].op.kind == "dropout":
         stride, padding, bits = draw(st.integers(1, 2)), draw(st.integers(0, 2)), draw(st.integers(1, 2))
-        net.conv(f"{name}c", out, kernel, stride, padding, dilation, bits=bits)
+        net.conv(f"{name}c", out, kernel, stride, padding, dilation, bits=bits, copies=draw(COPIES))
+        _random_work(draw, net, f"{name}r")
         if min(net.shape[1:]) >= 2 and draw(st.booleans()):
             net.pool(f"{name}p", 2, draw(st.integers(1, 2)), function=draw(st.sampled_from(["max", "avg"])))
     elif kind == "skip":
-        net.conv(f"{name}c", net.shape[0], 3, 1, 1).add(f"{name}add", start)
+        net.conv(f"{name}c", net.shape[0], 3, 1, 1)
+        _random_work(draw, net, f"{name}r")
+        net.add(f"{name}add", start)
+        _random_work(draw, net, f"{name}t")
     else:
         net.conv(f"{name}c", out, 3, 1, 1).sign(f"{name}s").conv(f"{name}e", out, 3, 1, 1)
         main = net.at
@@ -97,6 +113,9 @@ def chips(draw) -> Chip:
         f"mapping.placement={draw(st.sampled_from(['packed', 'tile_per_layer']))}",
         f"mapping.strategy={draw(st.sampled_from(['unrolled', 'subarrays']))}",
         "mapping.overflow=reprogram",
+        "digital.statistics={}",
+        f"stochastic.gaussian_bits={draw(st.sampled_from([8, 16]))}",
+        "stochastic.gaussian=popcount",
     )
 
 
@@ -140,6 +159,12 @@ def cases(draw) -> Case:
     return case
 
 
+def drawn_bits(case: Case):
+    """Return a function that counts the bits that a node draws in a pass on the chip of a case."""
+    bits = case.mapping.chip.arch.stochastic.gaussian_bits
+    return lambda node: bits_per_pass(node, bits)
+
+
 def strip(log: RunLog) -> RunLog:
     return replace(log, simulated_passes=0, skipped_passes=0, events=0)
 
@@ -160,8 +185,10 @@ def test_everything_ends_within_its_buffers(case):
     for stage in case.mapping.graph.stages:
         assert units["multiply", stage.name] == stage.positions * times * parts[stage.name]
         assert units["digital", stage.name] == stage.positions * times * parts[stage.name]
-        drawn = bits_per_pass(stage.dropout) if stage.dropout else 0
-        assert units["draw", stage.name] == drawn * times * parts[stage.name]
+        first, others = (sum(f(n) for n in stage.stochastic) for f in (drawn_bits(case), kept_bits))
+        assert units["draw", stage.name] == (first + others * (parts[stage.name] - 1)) * times
+        later = sum(w.positions for w in stage.sweeps[1:])
+        assert units["normalise", stage.name] == later * times * parts[stage.name]
     assert units["average", "output"] == times * prod(case.mapping.trace.output.shape)
 
 

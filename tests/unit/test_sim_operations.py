@@ -8,8 +8,9 @@ import pytest
 
 from archsim.mapping.activity import Activity, expected_activity
 from archsim.mapping.plan import map_trace
+from archsim.sim.digital import digital_counts
 from archsim.sim.ledger import Ledger, Operation
-from archsim.sim.operations import digital_counts, multiply_actions
+from archsim.sim.operations import multiply_actions
 from archsim.sim.run import simulate
 from tests.networks import Net, hand_chip, make_chip
 
