@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from archsim.metrics.result import Result
     from archsim.pipeline import evaluate, evaluate_chips
     from archsim.sim.run import simulate
+    from archsim.uncertainty import evaluate_uncertainty
     from archsim.workload.cache import trace_of
     from archsim.workload.data import load_dataset
     from archsim.workload.spec import load_workload
@@ -76,6 +77,7 @@ __all__ = [
     "evaluate",
     "evaluate_chips",
     "evaluate_quality",
+    "evaluate_uncertainty",
     "load_arch",
     "load_dataset",
     "load_library",
@@ -109,6 +111,7 @@ _PLACES = {
     "archsim.metrics.result": ("Result",),
     "archsim.pipeline": ("evaluate", "evaluate_chips"),
     "archsim.sim.run": ("simulate",),
+    "archsim.uncertainty": ("evaluate_uncertainty",),
     "archsim.workload.cache": ("trace_of",),
     "archsim.workload.data": ("load_dataset",),
     "archsim.workload.spec": ("load_workload",),

@@ -1,4 +1,4 @@
-"""The command line: `archsim run`, `check`, `show`, `trace`, `map`, `verify`, `train`, `schema`, `list`.
+"""The command line: `archsim run`, `evaluate`, `check`, `show` and others.
 
 Importing it loads none of the heavy packages; each command imports what it needs when it is called.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -43,7 +44,8 @@ def _roles(found: Uncertainty) -> Iterator[tuple[str, SetFindings]]:
 
 
 def _of(chip: int, role: str, s: SetFindings) -> Row:
-    return {"chip": chip, "role": role, "set": s.name, "severity": s.severity, "images": s.images}
+    severity = math.nan if s.severity is None else float(s.severity)  # so that the column is one of numbers
+    return {"chip": chip, "role": role, "set": s.name, "severity": severity, "images": s.images}
 
 
 def _figures(chip: int, found: Uncertainty) -> Iterator[Row]:

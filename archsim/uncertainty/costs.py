@@ -22,6 +22,7 @@ from archsim.sim.run import simulate
 from archsim.uncertainty.findings import Adaptive, PassCosts
 
 PICO = 1e-12
+OVERLAPPING = "pipelined_passes"  # the schedule whose passes follow each other
 COMPARE = ("pool", "compare")  # a comparator for whole numbers, which every chip's digital units have
 METHOD = "ranges of the components, averaged over the images"
 
@@ -114,11 +115,13 @@ def _costed(quality: AdaptiveQuality, passes: int, simulator: Simulator) -> Adap
 
 
 def passes_in_flight(log: RunLog) -> int:
-    """Return how many passes of an image have begun when an earlier one ends: as many as start while one is under way.
+    """Return how many passes of an image have begun when an earlier one ends: those that start while one is under way.
 
-    In the long run a pass starts every `pass_interval_ps` and ends `first_pass_ps` later; a schedule that starts a pass
-    when the one before has ended has none in flight.
+    Where passes follow each other, one starts every `pass_interval_ps` and ends `first_pass_ps` later (a little less:
+    that of the first pass includes loading the image). Other schedules start a pass when the one before has ended.
     """
+    if log.schedule != OVERLAPPING:
+        return 0
     return max(0, ceil(log.first_pass_ps / log.pass_interval_ps - 1e-9) - 1)
 
 
