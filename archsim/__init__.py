@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         TraceError,
         UnitError,
     )
-    from archsim.functional import compute
+    from archsim.functional.compute import compute
     from archsim.hardware.arch import load_arch
     from archsim.hardware.chip import build_chip
     from archsim.hardware.describe import describe
