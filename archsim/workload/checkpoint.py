@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,6 +18,7 @@ from archsim.errors import ConfigError, DataError
 from archsim.nn import BAYESIAN, BINARY, freeze
 from archsim.workload.classes import import_class
 from archsim.workload.files import write_atomically
+from archsim.workload.grid import pack, unpack
 from archsim.workload.spec import Workload
 
 SCHEMA = "archsim/checkpoint@1"
@@ -62,7 +63,7 @@ def save_checkpoint(model: nn.Module, path: Path, trained: Mapping[str, Any] | N
     grids: Grids = {}
     for name, values, bits in _on_grids(model):
         grids[name] = (list(values.shape), bits)
-        state[name] = torch.from_numpy(_pack(values.numpy(), bits))
+        state[name] = torch.from_numpy(pack(values.numpy(), bits))
     metadata = {
         "schema": SCHEMA,
         "packed": json.dumps({name: shape for name, (shape, _) in grids.items()}),
@@ -83,7 +84,7 @@ def load_checkpoint(model: nn.Module, path: Path) -> dict[str, Any]:
     """
     state, grids, trained = _read(path)
     for name, (shape, bits) in grids.items():
-        state[name] = torch.from_numpy(_unpack(state[name].numpy(), shape, bits))
+        state[name] = _unpacked(state[name], shape, bits, path)
     _hold_copies(model, state)
     _check_fit(model, state, path)
     model.load_state_dict(state)
@@ -93,17 +94,13 @@ def load_checkpoint(model: nn.Module, path: Path) -> dict[str, Any]:
     return trained
 
 
-def _pack(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
-    """Return odd integers of `bits` binary digits, each worth -1 or +1, as a row of bits."""
-    levels = (values.ravel().astype(np.int16) + (2**bits - 1)) // 2
-    return np.packbits(levels[:, None] >> np.arange(bits) & 1)
-
-
-def _unpack(packed: npt.NDArray[np.uint8], shape: list[int], bits: int) -> npt.NDArray[Any]:
-    """Return the odd integers: float32 for binary weights, int8 for copies."""
-    digits = np.unpackbits(packed, count=int(np.prod(shape)) * bits).reshape(-1, bits)
-    values = 2 * (digits.astype(np.int16) << np.arange(bits)).sum(1) - (2**bits - 1)
-    return np.asarray(values.astype(np.float32 if bits == 1 else np.int8)).reshape(shape)
+def _unpacked(packed: Tensor, shape: list[int], bits: int, path: Path) -> Tensor:
+    """Return latent binary weights as float32, copies as int8."""
+    try:
+        values = unpack(packed.numpy(), math.prod(shape), bits).reshape(shape)
+    except ValueError as error:
+        raise DataError(f"{path}: not a checkpoint, or a truncated one ({error})") from error
+    return torch.from_numpy(values.astype(np.float32 if bits == 1 else np.int8))
 
 
 def _hold_copies(model: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from archsim.errors import ArchsimError, TraceError
 from archsim.workload.files import write_atomically
+from archsim.workload.grid import pack, unpack
 from archsim.workload.trace import OPS, Node, Op, Trace, Weights
 
 SCHEMA = "archsim/trace@1"
@@ -24,7 +25,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 def save_trace(trace: Trace, path: Path | str) -> Path:
     """Write a trace to one file, atomically; return its path.
 
-    Weights of one bit are packed, eight to a byte.
+    Weights are packed: one of b bits takes b bits.
 
     Raises `TraceError` when the file cannot be written.
     """
@@ -84,8 +85,8 @@ def _encode(value: Op | Weights, prefix: str, arrays: Arrays) -> dict[str, Any]:
         elif f.name == "alternatives":
             out[f.name] = [_encode(copy, f"{key}/{i}", arrays) for i, copy in enumerate(item)]
         elif isinstance(item, np.ndarray):
-            packed = isinstance(value, Weights) and value.bits == 1 and f.name == "values"
-            arrays[key] = np.packbits(item.ravel() > 0) if packed else np.ascontiguousarray(item)
+            packed = value.bits if isinstance(value, Weights) and f.name == "values" else 0
+            arrays[key] = pack(item, packed) if packed else np.ascontiguousarray(item)
             out[f.name] = {"array": key, "shape": item.shape, "dtype": item.dtype.str, "packed": packed}
         else:
             out[f.name] = item
@@ -123,11 +124,11 @@ def _value(item: Any, arrays: Arrays) -> Any:
     if "array" not in item:
         return _decode(Weights, item, arrays)
     stored, shape, dtype = arrays[item["array"]], tuple(item["shape"]), np.dtype(item["dtype"])
-    if item["packed"]:
-        count = int(np.prod(shape))
-        if stored.dtype != np.uint8 or stored.size * 8 < count:
-            raise TraceError(f"'{item['array']}' holds {stored.size * 8} weights, {count} are needed")
-        stored = np.unpackbits(stored.ravel(), count=count).astype(dtype) * 2 - 1
+    if bits := int(item["packed"]):
+        try:
+            stored = unpack(stored, int(np.prod(shape)), bits).astype(dtype)
+        except ValueError as error:
+            raise TraceError(f"'{item['array']}': {error}") from error
     if stored.dtype != dtype:
         raise TraceError(f"'{item['array']}' holds {stored.dtype}, the graph says {dtype}")
     return stored.reshape(shape)

@@ -2,7 +2,9 @@
 
 import json
 import os
+from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,15 +16,20 @@ from archsim.workload.trace import (
     Activation,
     Add,
     Affine,
+    AffineDropout,
     Conv,
     Dropout,
     Flatten,
+    GaussianScale,
     Linear,
     Node,
+    Normalise,
     Pool,
     Quantize,
+    ScaleDropout,
     Sign,
     Softmax,
+    Stochastic,
     Threshold,
     Trace,
     Weights,
@@ -34,6 +41,14 @@ RNG = np.random.default_rng(0)
 
 def binary(*shape: int) -> Weights:
     return Weights(RNG.choice(np.array([-1, 1], np.int8), shape), 1, np.ones(1, np.float32))
+
+
+def three() -> np.ndarray:
+    return RNG.random(3, np.float32)
+
+
+def level2() -> Weights:
+    return Weights(RNG.choice(np.array([-3, -1, 1, 3], np.int8), (4, 3)), 2, np.full(1, 0.5, np.float32))
 
 
 def every_operation() -> Trace:
@@ -53,7 +68,13 @@ def every_operation() -> Trace:
         Node("sign", Sign(), ("pool2",), (4, 3, 3)),
         Node("flat", Flatten(), ("sign",), (36,)),
         Node("fc", Linear(nibbles, np.array([0.1, -1, 2], np.float32)), ("flat",), (3,)),
-        Node("soft", Softmax(), ("fc",), (3,)),
+        Node("scale", ScaleDropout(three(), 0.2), ("fc",), (3,)),
+        Node("affine", AffineDropout(three(), three(), 0.3, 0.1), ("scale",), (3,)),
+        Node("norm", Normalise("layer", 1e-6), ("affine",), (3,)),
+        Node("gauss", GaussianScale(three(), three()), ("norm",), (3,)),
+        Node("q2", Quantize(2, True, 0.5), ("gauss",), (3,)),
+        Node("copies", Linear(level2(), None, (level2(), level2(), level2())), ("q2",), (4,)),
+        Node("soft", Softmax(), ("copies",), (4,)),
     )
     return Trace("all", (1, 8, 8), nodes, {"report": [{"name": "q"}], "accuracy": 0.5})
 
@@ -74,6 +95,45 @@ def test_binary_weights_take_one_bit_each(tmp_path):
     trace = Trace("big", (1000,), (Node("s", Sign(), ("input",), (1000,)), node))
     path = save_trace(trace, tmp_path / "t")
     assert path.stat().st_size < 512 * 1000 / 8 + 2000
+
+
+def test_copies_of_two_bits_take_two_bits_each(tmp_path):
+    def copy() -> Weights:
+        return Weights(RNG.choice(np.array([-3, -1, 1, 3], np.int8), (100, 200)), 2, np.ones(1, np.float32))
+
+    node = Node("fc", Linear(copy(), None, (copy(), copy(), copy())), ("s",), (100,))
+    trace = Trace("copies", (200,), (Node("s", Sign(), ("input",), (200,)), node))
+    path = save_trace(trace, tmp_path / "t")
+    assert path.stat().st_size < 4 * 100 * 200 / 4 + 3000
+    assert load_trace(path).content_hash() == trace.content_hash()
+
+
+@dataclass(frozen=True, eq=False)
+class Mine(Stochastic):
+    kind: ClassVar[str] = "mine"
+    gain: np.ndarray
+    p: float = 0.25
+
+
+def test_operations_of_ones_own_come_back_when_they_are_named(tmp_path):
+    nodes = (
+        Node("s", Sign(), ("input",), (20,)),
+        Node("fc", Linear(binary(3, 20)), ("s",), (3,)),
+        Node("mine", Mine(three(), 0.5), ("fc",), (3,)),
+    )
+    path = save_trace(Trace("own", (20,), nodes), tmp_path / "t")
+    back = load_trace(path, [Mine])
+    assert isinstance(back["mine"].op, Mine)
+    np.testing.assert_array_equal(back["mine"].op.gain, nodes[2].op.gain)
+    assert back["mine"].op.p == 0.5
+    with pytest.raises(TraceError, match=r"unknown operation 'mine'.*given to load_trace"):
+        load_trace(path)
+
+    class Clash(Mine):
+        kind = "affine"
+
+    with pytest.raises(TraceError, match=r"Clash: the kind 'affine' is taken"):
+        load_trace(path, [Clash])
 
 
 def rewrite(path, change) -> None:
@@ -101,11 +161,17 @@ def rewrite(path, change) -> None:
         (lambda f: f.graph["nodes"][1]["op"].pop("stride"), "damaged.*stride"),
         (lambda f: f.graph["nodes"].clear(), "no layer that can be placed"),
         (lambda f: f.arrays.pop("conv/weights/values"), "damaged.*conv/weights/values"),
-        (lambda f: f.arrays.update({"conv/weights/values": np.zeros(2, np.uint8)}), "holds 16 weights, 36 are needed"),
+        (
+            lambda f: f.arrays.update({"conv/weights/values": np.zeros(2, np.uint8)}),
+            "16 weights are stored, 36 are needed",
+        ),
         (lambda f: f.arrays.update({"bn/scale": np.ones(4)}), "holds float64"),
         (lambda f: f.arrays.update({"bn/scale": np.full(4, np.nan, np.float32)}), "'bn': 'scale' holds NaN"),
         (lambda f: f.arrays.update({"bn/scale": np.ones(3, np.float32)}), "damaged.*reshape"),
-        (lambda f: f.arrays.update({"fc/weights/values": np.zeros((3, 36), np.int8)}), "odd integers"),
+        (
+            lambda f: f.arrays.update({"fc/weights/values": np.zeros((3, 36), np.int8)}),
+            "int8, not as packed bits",
+        ),
         (lambda f: f.arrays.update({"fc/weights/scale": np.full(3, np.inf, np.float32)}), "scale is not finite"),
     ],
 )

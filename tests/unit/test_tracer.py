@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from archsim import nn as bnn
 from archsim.errors import TraceError
-from archsim.workload.trace import Affine, Conv, Dropout, Linear, Pool, Quantize, Sign, Threshold
+from archsim.workload.trace import Affine, Conv, Dropout, GaussianScale, Linear, Pool, Quantize, Sign, Threshold
 from archsim.workload.tracer import PLACEMENTS, Quantization, trace_model
 
 FOUR = Quantization(4, 4)
@@ -354,3 +354,83 @@ def test_model_must_take_one_input_and_return_one_tensor():
 def test_quantization_bits_are_checked():
     with pytest.raises(TraceError, match="weight_bits"):
         Quantization(0, 4)
+
+
+def test_a_random_scale_stands_between_layer_and_threshold():
+    """The batch norm behind it is folded, into a threshold on its real result; the scale itself is not."""
+    torch.manual_seed(0)
+    model = flat(bnn.BinaryLinear(6, 6), bnn.ScaleDropout(6, 0.25), nn.BatchNorm1d(6), bnn.Sign()).eval()
+    trace = trace_model(model, torch.zeros(1, 6))
+    assert [n.op.kind for n in trace.nodes] == ["sign", "linear", "scale_dropout", "threshold", "linear"]
+    np.testing.assert_array_equal(trace["2"].op.scale, model[2].scale.detach().numpy())
+    assert trace["2"].op.p == 0.25
+    assert trace["4"].inputs == ("2",)
+    assert report_of(trace)["2"] == "stochastic"
+
+
+def test_inverted_norm_is_affine_dropout_and_normalisation():
+    norm = bnn.InvertedNorm(6, 0.3, size=2.0)
+    trace = trace_model(flat(bnn.BinaryLinear(6, 6), norm, bnn.Sign()), torch.zeros(1, 6))
+    assert [(n.name, n.op.kind) for n in trace.nodes[2:5]] == [
+        ("2.0", "affine_dropout"), ("2.1", "normalise"), ("3", "sign"),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(trace["2.0"].op.shift, 2 * norm[0].shift.detach().numpy())
+    assert (trace["2.1"].op.over, trace["2.1"].op.epsilon) == ("layer", 1e-5)
+
+
+def test_a_frozen_layer_becomes_copies_with_one_step():
+    layer = bnn.BayesianConv2d(1, 3, 2, 2, bits=3, copies=4)
+    layer.freeze()
+    model = nn.Sequential(bnn.Sign(), layer, nn.Flatten())
+    op = trace_model(model, torch.zeros(1, 1, 4, 4))["1"].op
+    assert [w.bits for w in op.copies] == [3] * 4
+    assert all(w.scale == np.float32(0.25) for w in op.copies)
+    np.testing.assert_array_equal([w.values for w in op.copies], layer.copies.numpy())
+    assert op.stride == (2, 2)
+    with pytest.raises(TraceError, match=r"module '1' \(BayesianLinear\): its weights are Gaussians"):
+        trace_model(nn.Sequential(bnn.Sign(), bnn.BayesianLinear(4, 2)), torch.zeros(1, 4))
+
+
+class Jitter(bnn.Stochastic):
+    """A method of a user's own, of which `operation` decides what is traced."""
+
+    def __init__(self, operation=None, active=True):
+        super().__init__()
+        self.is_active = active
+        if operation:
+            self.operation = operation
+
+    @property
+    def active(self):
+        return self.is_active
+
+    def noise(self, x):
+        return (torch.randn(x.shape[:2]),)
+
+    def perturb(self, x, *noise):
+        return x + noise[0]
+
+
+def test_a_module_of_ones_own_is_what_its_operation_says():
+    op = GaussianScale(np.ones(6, np.float32), np.ones(6, np.float32))
+
+    def network(module):
+        return trace_model(flat(bnn.BinaryLinear(6, 6), module, bnn.Sign()), torch.zeros(1, 6))
+
+    assert network(Jitter(lambda: op))["2"].op is op
+    assert report_of(network(Jitter(lambda: op, active=False)))["2"] == "inactive"
+    with pytest.raises(TraceError, match=r"module '2' \(Jitter\): has no method 'operation'"):
+        network(Jitter())
+    with pytest.raises(TraceError, match=r"operation\(\) returned a dict"):
+        network(Jitter(dict))
+
+
+def test_a_stochastic_layer_must_keep_the_shape():
+    class Shrink(Jitter):
+        def perturb(self, x, *noise):
+            return (x + noise[0])[:, :3]
+
+    op = GaussianScale(np.ones(3, np.float32), np.ones(3, np.float32))
+    model = flat(bnn.BinaryLinear(6, 6), Shrink(lambda: op), bnn.Sign(), inputs=3)
+    with pytest.raises(TraceError, match=r"changes the shape from \(6,\) to \(3,\)"):
+        trace_model(model, torch.zeros(1, 6))
