@@ -38,7 +38,7 @@ def noise_of(node: Node, index: int, samples: Samples, chance: Chance = IDEAL) -
     if draw.kind == "index":
         return _numbers(words)
     if chance.gaussian_bits is None:
-        return _normal(_numbers(words))
+        return normal(_numbers(words))
     n = chance.gaussian_bits
     grid = ((np.arange(n + 1) - n / 2) / np.sqrt(n / 4)).astype(np.float32)
     return np.asarray(grid[unpack(words, n).sum(axis=-1)])
@@ -50,7 +50,8 @@ def _numbers(words: Words) -> npt.NDArray[np.int64]:
     return np.asarray((words.astype(np.int64) << place).sum(axis=-1))
 
 
-def _normal(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def normal(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Return the normal number that each uniform whole number below 2**`UNIFORM_BITS` stands for."""
     from scipy.special import ndtri  # loads slowly
 
     return np.asarray(ndtri((numbers + 0.5) / 2**UNIFORM_BITS), np.float32)

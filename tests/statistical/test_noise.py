@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from archsim.functional import Chance, node_noise
+from archsim.functional.noise import UNIFORM_BITS, normal
 from archsim.functional.randomness import BitSource, limits_of, stream_of
 from archsim.kernels import reference
 from archsim.workload.trace import Draw, Dropout, Node, Stochastic
@@ -90,6 +91,11 @@ def test_exact_gaussians_are_normal():
     assert abs(stats.kurtosis(drawn.ravel())) < SIGMAS * np.sqrt(24 / drawn.size)
     wrong = stats.kstest(drawn.ravel() * 1.03, "norm").pvalue
     assert wrong < ALPHA, "the test has the power to see a deviation that is 3 % off"
+
+
+def test_the_outermost_gaussians_are_finite_and_symmetric():
+    highest = stats.norm.isf(2.0**-33)
+    np.testing.assert_allclose(normal(np.array([0, 2**UNIFORM_BITS - 1])), [-highest, highest], rtol=1e-7)
 
 
 @pytest.mark.parametrize("bits", [1, 8, 15, 16, 40])

@@ -373,7 +373,7 @@ def one_dimensional():
         Node("q", Quantize(4, True, 0.25), ("input",), (1, 20)),
         Node("conv", conv1, ("q",), (4, 10)),
         Node("affine", AffineDropout(scale, shift, 0.3, 0.3), ("conv",), (4, 10)),
-        Node("norm", Normalise("channel"), ("affine",), (4, 10)),
+        Node("norm", Normalise("layer"), ("affine",), (4, 10)),
         Node("sign", Sign(), ("norm",), (4, 10)),
         Node("pool", Pool("max", (2,), (2,), (0,)), ("sign",), (4, 5)),
         Node("drop", Dropout(0.2, "channel"), ("pool",), (4, 5)),
@@ -392,7 +392,7 @@ def by_hand(trace, x, t):
     v = (rows @ op["conv"].weights.values.reshape(4, -1).T).transpose(0, 2, 1) * 0.25 * 0.5
     no_scale, no_shift = (n[:, :, None] for n in noise["affine"])
     v = np.where(no_scale, v, v * op["affine"].scale[:, None]) + np.where(no_shift, 0, op["affine"].shift[:, None])
-    v = (v - v.mean(axis=2, keepdims=True)) / np.sqrt(v.var(axis=2, keepdims=True) + 1e-5)
+    v = (v - v.mean(axis=(1, 2), keepdims=True)) / np.sqrt(v.var(axis=(1, 2), keepdims=True) + 1e-5)
     v = np.where(v >= 0, 1, -1).reshape(len(x), 4, 5, 2).max(axis=3)
     v = (v * ~noise["drop"][0][:, :, None]).reshape(len(x), -1)
     copies = np.stack([w.values[0] for w in op["out"].copies])
