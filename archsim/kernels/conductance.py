@@ -57,28 +57,39 @@ def _task(maps, has_kept, begins, undropped, plan, cell, readout, noise, blocks,
         maps, has_kept, begins, undropped, pieces, lane_pieces, first, count
     )
     keys = vector_keys(first, count, len(begins), stream, images, passes, product)
-    peak, groups, lanes = (1 << slices) - 1, len(group_lanes) - 1, len(source)
-    lines = np.empty(lanes * LANE + 1, np.int32)
+    peak, groups = (1 << slices) - 1, len(group_lanes) - 1
+    lines = np.empty((count, np.diff(group_lanes).max() * LANE + 1), np.int32)
     sums, cells = np.empty(WIDTHS[0], np.int32), np.empty(WIDTHS[0], np.float32)
     scratch = np.empty((2, WIDTHS[0]), np.float32)
     codes = np.zeros((count, blocks[-1].sum()), np.int32)
-    odd, total = np.zeros(count, np.int64), 0
+    driven, odd, total = np.empty(count, np.int64), np.zeros(count, np.int64), 0
     for g in range(groups):
         for r in range(count):
-            driven = _driven_lines(
-                words, word_rows[r], allowed, mask_rows[r], source, group_lanes[g], group_lanes[g + 1], line_of, lines
+            first_lane, end = group_lanes[g], group_lanes[g + 1]
+            driven[r] = _driven_lines(
+                words, word_rows[r], allowed, mask_rows[r], source, first_lane, end, line_of, lines[r]
             )
-            total += driven
-            odd[r] += driven & 1
-            for b in range(len(blocks)):
-                column, width = blocks[b, 0], blocks[b, 1]
-                address = table.ctypes.data + 2 * lines_in_all * column
-                _sum(width, (address, lines.ctypes.data, driven, at_most, sums.ctypes.data))
+        total += driven.sum()
+        odd += driven & 1
+        for b in range(len(blocks)):  # the lines of a block of columns stay in the cache for all vectors
+            column, width = blocks[b, 0], blocks[b, 1]
+            address = table.ctypes.data + 2 * lines_in_all * column
+            for r in range(count):
+                _sum(width, (address, lines[r].ctypes.data, driven[r], at_most, sums.ctypes.data))
                 for i in range(width):
                     cells[i] = np.float32(sums[i]) * np.float32(0.5**FRACTION)
                 number = (positions[r] * groups + g) * numbers + first_number + column
                 read_group(
-                    cells, driven, keys[r], number, peak, readout, g, column, scratch, codes[r, column : column + width]
+                    cells,
+                    driven[r],
+                    keys[r],
+                    number,
+                    peak,
+                    readout,
+                    g,
+                    column,
+                    scratch,
+                    codes[r, column : column + width],
                 )
     for r in range(count):
         row = out[first + r, first_column : first_column + columns]
