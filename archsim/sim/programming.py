@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from archsim.hardware.parts.array import Crossbar
 from archsim.mapping.plan import Mapping, Placed
 from archsim.sim.ledger import Operation
 from archsim.sim.log import BufferPeak, OperationTotal, RunLog, StationTotal, operation_totals, scaled, station_totals
@@ -18,18 +19,19 @@ def program(
 ) -> tuple[OperationTotal, StationTotal]:
     """Return what writing the weights of some layers takes: row by row in each crossbar, crossbars side by side.
 
-    The cells of a weight are written one after the other. Weights come from off-chip memory if there is one, and its
-    bandwidth may be what limits; replicas hear the same bits. For a chip that is written once, call it with
-    `mapping.placed()`: the cost before all work, of which `simulate` knows nothing.
+    The cells of a weight are written one after the other, and so are the junctions of a cell. Weights come from
+    off-chip memory if there is one, and its bandwidth may be what limits; replicas hear the same bits, copies that an
+    arbiter chooses among have their own. For a chip that is written once, call it with `mapping.placed()`: the cost
+    before all work, of which `simulate` knows nothing.
     """
     chip, layers = mapping.chip, list(placed)
     box = chip.arch.crossbar
     pulse = chip.components["crossbar"].actions["write"].latency_ps
-    rows = max(t.size for p in layers for t in p.tiling.row_tiles)
-    pairs = sum(p.tiling.rows * p.columns * p.replicas * p.layout.copies for p in layers)
-    bits = sum(p.tiling.rows * p.columns * p.layout.copies * p.tiling.bits_per_cell for p in layers)
-    duration = rows * box.cells_per_weight * pulse
-    actions = [("crossbar", "write", float(box.cells_per_weight))]
+    pairs = sum(_pairs(p) * p.replicas for p in layers)
+    writes = sum(_pairs(p) * p.replicas * weight_writes(p, box) for p in layers)
+    bits = sum(_pairs(p) * p.tiling.bits_per_cell for p in layers)
+    duration = max(t.size * weight_writes(p, box) for p in layers for t in p.tiling.row_tiles) * pulse
+    actions = [("crossbar", "write", writes / pairs)]
     if chip.arch.memory is not None:
         duration = max(duration, memory_ps(chip, bits))
         actions.append(("memory", "read", bits / pairs))
@@ -37,6 +39,16 @@ def program(
     station = Station(engine, "programming", "chip")
     station.book(engine.operation("program", "weights", "weight cell", actions), pairs, duration, 0)
     return operation_totals(engine)[0], station_totals(engine)[0]
+
+
+def weight_writes(placed: Placed, box: Crossbar) -> int:
+    """Return how many writes one weight cell of a layer takes: its complement and its junctions included."""
+    return box.cells_per_weight * box.writes(placed.tiling.bits_per_cell)
+
+
+def _pairs(placed: Placed) -> int:
+    """Return the weight cells of one replica of a layer, all copies of the weights included."""
+    return placed.tiling.rows * placed.columns * placed.layout.copies
 
 
 class Late:

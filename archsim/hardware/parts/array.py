@@ -26,6 +26,9 @@ class Crossbar(Model):
 
     `parallel_rows` of the rows are driven and converted together: a group. `ir_drop_limit` is the largest part of the
     read voltage that the bit line may take away (ASSUMED; published arrays do not state theirs).
+    `bits_per_cell`: an MTJ cell of several bits is so many junctions in series that are written one after the other,
+    of resistances that make equal steps between the two states of a single one (ASSUMED; SpinBayes: several SOT
+    junctions a cell, RECALLED); a memristor is one device.
     """
 
     rows: int = Field(ge=1, le=65536)
@@ -55,6 +58,10 @@ class Crossbar(Model):
     def bits(self) -> int:
         """Storage of one crossbar in bits of cells, reference columns included."""
         return self.lines * (self.columns + self.reference_columns) * self.bits_per_cell
+
+    def writes(self, bits: int) -> int:
+        """Return how many writes it takes to program a cell with so many bits: one for each junction."""
+        return bits if self.device in KINDS else 1
 
     @property
     def digital(self) -> bool:
@@ -125,10 +132,15 @@ class Crossbar(Model):
         return site.array_energy(product(conductance, on) * self.read_voltage**2)
 
     def _weight_area(self, site: Site) -> Figure:
-        """Return the area of the cells behind one row and column."""
+        """Return the area of the cells behind one row and column.
+
+        Of the two transistors of an SOT cell, further junctions share the one of the read path and bring their own for
+        the write path (ASSUMED); STT junctions are stacked on one transistor.
+        """
         squares = site.library.technology.feature_area
         if self.device == "sot_mtj":
-            return site.number("devices.sot_mtj.cell_area_2t1mtj") * (self.cells_per_weight * squares)
+            transistors = (1 + self.bits_per_cell) / 2
+            return site.number("devices.sot_mtj.cell_area_2t1mtj") * (self.cells_per_weight * squares * transistors)
         pair = self.cells_per_weight == 2
         return site.number(f"devices.stt_mtj.cell_area_{'2t2mtj' if pair else '1t1mtj'}") * squares
 
