@@ -117,10 +117,14 @@ class LayerEncoding:
 
     @property
     def tier(self) -> Tier:
-        """The cheapest way to compute the layer that is exact (in distribution, where reads are noisy)."""
-        if self.read is None:
+        """The cheapest way to compute the layer that is exact (in distribution, where reads are noisy).
+
+        Of several copies of the weights, the one that takes most.
+        """
+        reads = [read for read in (self.read, *self.alternatives) if read is not None]
+        if not reads:
             return "packed"
-        return "noise" if self.read.lines is None else "conductance"
+        return "noise" if all(read.lines is None for read in reads) else "conductance"
 
     @property
     def is_noisy(self) -> bool:

@@ -191,6 +191,15 @@ def test_threads_and_batch_split_do_not_change_a_bit():
     assert (compute(trace, encodings, x, 4, seed=4).logits != whole.logits).any()
 
 
+def test_the_tier_is_that_of_the_copy_that_takes_most():
+    cells, noise = ReadModel(((np.zeros((2, 1), np.int16),),)), ReadModel(None, 0.1)
+    for read, others, tier in (
+        (None, (), "packed"), (None, (None,), "packed"), (noise, (), "noise"), (None, (noise,), "noise"),
+        (cells, (), "conductance"), (None, (noise, cells), "conductance"),
+    ):  # fmt: skip
+        assert LayerEncoding((np.arange(1),), read=read, alternatives=others).tier == tier
+
+
 def read_of(**changes):
     table = np.zeros((20, 2), np.int16)
     return replace(ReadModel(((table, table),)), **changes)
