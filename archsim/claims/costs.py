@@ -17,7 +17,7 @@ BYNQNET = 1 / 44.7e3  # J an image (READ, Awano & Hashimoto, DATE 2020)
 JIA = 64e-6  # J an image: HYPOTHESIS, the value that explains 94.11 (neither read nor firmly recalled)
 BITS_OF_AN_ENSEMBLE = 5 * 32  # a weight: HYPOTHESIS for the baseline of 158.7
 NETWORK = "lenet5_mnist"
-LARGE = ("lenet5_mnist_scale", "vgg_small_cifar10_scale", "resnet18_cifar10_scale")
+LARGE = {"vgg_small_cifar10_scale": "scale_dropout_sot_large", "resnet18_cifar10_scale": "scale_dropout_sot_large"}
 
 
 def fewer_modules(bench: Bench) -> Finding:
@@ -42,13 +42,14 @@ def fewer_modules(bench: Bench) -> Finding:
 
 def one_module(bench: Bench) -> Finding:
     """Run networks of all sizes on a chip with a single module."""
-    runs = [bench.costs("scale_dropout_sot", name) for name in LARGE]
+    chips = {NETWORK + "_scale": "scale_dropout_sot"} | LARGE
+    runs = [bench.costs(chip, name) for name, chip in chips.items()]
     modules = bench.chip("scale_dropout_sot").counts["stochastic"]
     bits = [sum(row.random_bits_per_pass for row in r.layers) for r in runs]
     busy = [max((r.utilisation(s) for s in r.log.stations if s.name.startswith("random")), default=0.0) for r in runs]
     return Finding(
         Estimate(float(modules), float(modules), float(modules), "count"),
-        ", ".join(LARGE),
+        ", ".join(chips),
         "bits a pass: " + ", ".join(f"{b:.0f}" for b in bits) + "; the module is busy "
         + ", ".join(f"{b:.1%}" for b in busy) + " of the time",
     )  # fmt: skip
@@ -85,8 +86,9 @@ def saving_of(method: str, baseline: float, bench: Bench) -> Finding:
 def subset_memory(bench: Bench) -> Finding:
     """Compare the bits of an ensemble with the bits of binary weights and Gaussian scales."""
     found = {}
-    for network in ("vgg_small_cifar10_subset", NETWORK + "_subset"):
-        memory = bench.costs("subset_vi_sot", network).memory
+    chips = {"vgg_small_cifar10_subset": "neuspin_sot_large", NETWORK + "_subset": "subset_vi_sot"}
+    for network, chip in chips.items():
+        memory = bench.costs(chip, network).memory
         found[network] = memory.weights * BITS_OF_AN_ENSEMBLE / (memory.weights + memory.parameters)
     large, small = found.values()
     return Finding(
