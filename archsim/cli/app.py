@@ -218,6 +218,22 @@ def trace(
 
 
 @app.command()
+def claims(
+    only: Annotated[list[str] | None, typer.Argument(metavar="[CLAIM...]", help="Some claims alone [all].")] = None,
+    images: Annotated[int, typer.Option(min=40, help="Test images on which quality is measured.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    as_json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="New folder for claims.md, claims.json, tables and manifest.")
+    ] = None,
+) -> None:
+    """Set what the NeuSpin papers claim beside what archsim finds, with the methods' rivals; takes minutes."""
+    from archsim.cli import claiming
+
+    claiming.claims(only or (), images=images, seed=seed, as_json=as_json, out=out)
+
+
+@app.command()
 def verify(
     workload: WorkloadFile,
     arch: Annotated[Path | None, typer.Option(metavar="ARCH.yaml", help="This chip instead of ideal hardware.")] = None,
