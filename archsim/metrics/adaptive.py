@@ -26,6 +26,7 @@ from archsim.metrics.quality import (
 )
 
 LEAST = 2  # passes that tell anything about how passes differ
+ROUNDING = 1e-12  # of sums of probabilities and of logarithms
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class Comparison:
     nll: Estimate
     same_class: Estimate
 
+    @property
+    def is_worse(self) -> bool:
+        """Whether the adaptive answers are shown to be worse: an interval lies on the bad side of zero."""
+        return self.accuracy.high < 0 or self.nll.low > ROUNDING
+
 
 @dataclass(frozen=True, eq=False)
 class AdaptiveQuality:
@@ -135,7 +141,7 @@ def passes_taken(logits: npt.NDArray[Any], rule: StoppingRule) -> npt.NDArray[np
     for t in range(passes):
         sums += np.exp(log_softmax(logits[t, running]))
         first_two = np.partition(sums, classes - 2, axis=1)[:, -2:]
-        certain = first_two[:, 1] - first_two[:, 0] > boundary[t] + 1e-12  # rounding of the sums is no lead
+        certain = first_two[:, 1] - first_two[:, 0] > boundary[t] + ROUNDING
         taken[running[certain]] = t + 1
         running, sums = running[~certain], sums[~certain]
     return taken
@@ -179,6 +185,17 @@ def evaluate_adaptive(logits: npt.NDArray[Any], labels: npt.NDArray[Any], rule: 
         to_full=_compare(stopped, predict(logits), truth),
         to_fixed=_compare(stopped, predict(logits[:fixed]), truth),
     )
+
+
+def fewest_passes(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> int:
+    """Return the fewest passes for every image whose answers are not shown to be worse than those of all T.
+
+    This is what a stopping rule competes with. Shapes and errors as in `evaluate_adaptive`.
+    """
+    full = predict(logits)
+    truth = check_labels(labels, *full.probabilities.shape)
+    better = (t for t in range(1, len(logits)) if not _compare(predict(logits[:t]), full, truth).is_worse)
+    return next(better, len(logits))
 
 
 def _compare(adaptive: Prediction, fixed: Prediction, truth: Integers) -> Comparison:

@@ -200,14 +200,14 @@ def _adaptive(found: Uncertainty) -> Iterator[RenderableType]:
     if not found.adaptive:
         return
     yield heading("Adaptive Monte-Carlo: passes until certain, and what an image then costs" + _of_first(found))
-    full = found.adaptive[0].full
-    yield table(
-        ["", "passes", "latency", "", "energy", "", "range"],
-        [_costs("all passes", full, full), *(row for a in found.adaptive for row in _saved(a))],
-        right=[1, 2, 3, 4, 5],
-    )
+    full, enough = found.adaptive[0].full, found.adaptive[0].enough
+    rows = [_costs("all passes", full, full), _costs("fewest not worse", enough, full)]
+    rows += [row for a in found.adaptive for row in _saved(a)]
+    yield table(["", "passes", "latency", "", "energy", "", "range"], rows, right=range(1, 6))
     waste = found.adaptive[0].in_flight
     yield Text(f"  energy: with the decisions and {waste} passes that have begun when an image stops", "dim")
+    equal = [a.quality.rule.name for a in found.adaptive if not a.quality.to_full.is_worse]
+    yield Text(f"  not shown to be worse than all passes (95 %): {', '.join(equal) or 'none of these rules'}", "dim")
     yield heading("Its answers less those of fixed passes (paired 95 % intervals)")
     yield table(
         ["", "passes", "accuracy", "interval", "NLL", "interval"],

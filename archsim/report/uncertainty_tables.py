@@ -87,6 +87,7 @@ def _adaptive(a: Adaptive) -> Row:
         row |= {f"{beside}_passes": c.passes}
         row |= _ends(f"accuracy_minus_{beside}", c.accuracy) | _ends(f"nll_minus_{beside}", c.nll)
         row |= {f"same_class_as_{beside}": c.same_class.value} | _costs(f"{beside}_", costs)
+    row |= {"worse_than_all": q.to_full.is_worse, "enough_passes": a.enough.passes} | _costs("enough_", a.enough)
     return row
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from archsim.errors import ConfigError
 from archsim.mapping.activity import Activity
 from archsim.mapping.plan import Mapping as Placement
-from archsim.metrics.adaptive import RULES, AdaptiveQuality, StoppingRule, evaluate_adaptive
+from archsim.metrics.adaptive import RULES, AdaptiveQuality, StoppingRule, evaluate_adaptive, fewest_passes
 from archsim.metrics.energy import energy_rows, total
 from archsim.metrics.intervals import Estimate
 from archsim.sim.log import RunLog
@@ -87,11 +87,13 @@ def judge_rules(
     rules: Sequence[StoppingRule] = RULES,
 ) -> tuple[Adaptive, ...]:
     """Return what each rule does to the answers, and what it saves; see `check_rules` for the errors."""
-    check_rules(simulator.mapping, len(logits), rules)
-    return tuple(_costed(evaluate_adaptive(logits, labels, rule), len(logits), simulator) for rule in rules)
+    passes = len(logits)
+    check_rules(simulator.mapping, passes, rules)
+    enough = simulator.fixed(fewest_passes(logits, labels))
+    return tuple(_costed(evaluate_adaptive(logits, labels, rule), passes, simulator, enough) for rule in rules)
 
 
-def _costed(quality: AdaptiveQuality, passes: int, simulator: Simulator) -> Adaptive:
+def _costed(quality: AdaptiveQuality, passes: int, simulator: Simulator, enough: PassCosts) -> Adaptive:
     """Weight the cost of each number of passes with the share of the images that takes it.
 
     The latency is that of the passes taken and of the decision after the last of them; earlier decisions are taken
@@ -110,6 +112,7 @@ def _costed(quality: AdaptiveQuality, passes: int, simulator: Simulator) -> Adap
         costs=PassCosts(quality.mean_passes.value, latency, mean_energy),
         full=simulator.fixed(passes),
         fixed=simulator.fixed(quality.to_fixed.passes),
+        enough=enough,
         in_flight=waste,
     )
 

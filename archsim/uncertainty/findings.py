@@ -68,15 +68,18 @@ class PassCosts:
 
 @dataclass(frozen=True, eq=False)
 class Adaptive:
-    """One stopping rule on the test set: quality, and cost beside all passes and as many fixed ones.
+    """One stopping rule on the test set: its quality, and its cost beside those of fixed numbers of passes.
 
-    `in_flight`: passes that the chip has begun when the last one needed ends, which are paid for and thrown away.
+    `full`: all passes. `fixed`: as many as the rule takes on average, rounded up. `enough`: the fewest that are not
+    shown to be worse than all (`fewest_passes`). `in_flight`: passes that the chip has begun when the last one needed
+    ends, which are paid for and thrown away.
     """
 
     quality: AdaptiveQuality
     costs: PassCosts
     full: PassCosts
     fixed: PassCosts
+    enough: PassCosts
     in_flight: int
 
     @property
@@ -104,6 +107,8 @@ class Adaptive:
             "passes_in_flight": self.in_flight,
             "minus_all_passes": _comparison(q.to_full) | self.full.to_dict(),
             "minus_fixed_passes": _comparison(q.to_fixed) | self.fixed.to_dict(),
+            "worse_than_all_passes": q.to_full.is_worse,
+            "fewest_passes_not_worse": self.enough.to_dict(),
         }
 
 

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from archsim.errors import ConfigError, DataError
-from archsim.metrics.adaptive import RULES, StoppingRule, evaluate_adaptive, passes_taken, predict_stopped
-from archsim.metrics.intervals import paired_difference
+from archsim.metrics.adaptive import (
+    RULES,
+    Comparison,
+    StoppingRule,
+    evaluate_adaptive,
+    fewest_passes,
+    passes_taken,
+    predict_stopped,
+)
+from archsim.metrics.intervals import Estimate, mean, paired_difference
 from archsim.metrics.quality import evaluate_quality, predict
 
 CURTAILED = StoppingRule("curtailed")
@@ -123,6 +131,40 @@ def test_comparisons_are_paired_and_signed():
         assert comparison.nll.high - comparison.nll.low < other.nll.high - other.nll.low
     assert sum(found.histogram().values()) == pytest.approx(1.0)
     assert sum(t * share for t, share in found.histogram().items()) == pytest.approx(found.mean_passes.value)
+
+
+def test_the_fewest_passes_are_the_first_that_are_not_worse():
+    logits, labels = case(4)
+    fewest = fewest_passes(logits, labels)
+    full = predict(logits)
+    truth = np.arange(300), labels
+
+    def worse(t: int) -> bool:
+        part = predict(logits[:t])
+        more = part.log_probabilities[truth] - full.log_probabilities[truth]
+        shift = mean(-more)
+        right, all_right = part.label == labels, full.label == labels
+        lost = paired_difference(int((right & ~all_right).sum()), int((all_right & ~right).sum()), 300)
+        return shift.low > 0 or lost.high < 0
+
+    assert 1 < fewest < 20
+    assert all(worse(t) for t in range(1, fewest))
+    assert not worse(fewest)
+    certain = np.repeat(logits[:1], 5, axis=0)
+    assert fewest_passes(certain, labels) == 1
+
+
+def test_worse_means_an_interval_on_the_bad_side():
+    def comparison(accuracy: tuple[float, float], nll: tuple[float, float]) -> Comparison:
+        def estimate(ends: tuple[float, float]) -> Estimate:
+            return Estimate(sum(ends) / 2, *ends, "")
+
+        return Comparison(20, estimate(accuracy), estimate(nll), estimate((1, 1)))
+
+    assert not comparison((-0.1, 0.1), (-0.1, 0.1)).is_worse
+    assert not comparison((0.1, 0.2), (-0.3, -0.1)).is_worse
+    assert comparison((-0.2, -0.1), (-0.1, 0.1)).is_worse
+    assert comparison((-0.1, 0.1), (0.01, 0.1)).is_worse
 
 
 def test_one_class_needs_the_least():
