@@ -22,6 +22,7 @@ from archsim.pipeline.inputs import ChipLike, NetworkLike
 from archsim.pipeline.sampled import SampledChip, activities
 from archsim.sim.run import simulate
 from archsim.sim.station import Recorder
+from archsim.workload.spec import Workload
 
 Progress = Callable[[str, int, int], None]
 
@@ -105,12 +106,18 @@ def measured(
         layers=layer_rows(mapping, log, activity, energy),
         critical_path=critical_path(mapping, log.schedule, log.grain),
         quality=quality,
-        warnings=(*design.warnings, *_doubts(mapping, checks)),
+        warnings=(*design.warnings, *_untrained(at_work, run), *_doubts(mapping, checks)),
         config=config,
         chip_sample=chip.sample.number,
         effects=design.effects.on,
         tiers=chip.tiers if run is not None else {},
     )
+
+
+def _untrained(at_work: Deployment, run: FunctionalRun | None) -> Iterator[str]:
+    source = at_work.source
+    if run is not None and isinstance(source, Workload) and not source.is_trained:
+        yield f"network '{source.config.name}' is untrained (checkpoint: null): its answers mean nothing, its costs do"
 
 
 def _doubts(mapping: Mapping, checks: Iterable[Check]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from archsim.config import read_yaml
 from archsim.errors import DataError
+from archsim.workload.data import DATASETS
 from archsim.workload.spec import Workload, load_workload, write_schema
 from archsim.workload.trace import Conv, Linear
 from archsim.workload.tracefile import load_trace, save_trace
@@ -16,15 +17,29 @@ from archsim.workload.tracefile import load_trace, save_trace
 FOLDER = Path(__file__).parents[2] / "workloads"
 FILES = sorted(FOLDER.glob("*.yaml"))
 SCHEMA = FOLDER / "schema" / "workload.schema.json"
+METHODS = ("spindrop", "spatial", "scale", "affine", "subset", "spinbayes", "deterministic")
 LEAST_ACCURACY = {
     "cnn_digits_4bit": 0.95,
     "lenet5_digits": 0.97,
-    "lenet5_mnist_spatial": 0.97,
+    "lenet5_mnist_spatial": 0.98,
     "lenet5_mnist_spindrop": 0.98,
     "mlp_digits": 0.95,
     "vgg_small_cifar10": 0.2,  # twice chance: it is barely trained
+    **{f"lenet5_digits_{m}": 0.97 for m in (*METHODS, "vi") if m != "spatial"},
+    **{f"lenet5_mnist_{m}": 0.98 for m in ("scale", "affine", "subset", "deterministic")},
+    **{f"lenet5_mnist_{m}": 0.97 for m in ("spinbayes", "vi")},
+    **{f"mlp_mnist_{m}": 0.95 for m in (*METHODS, "vi")},
+    **{f"ecg5000_{m}": 0.90 for m in (*METHODS, "vi")},
 }
-CHECKPOINT_BYTES = 1_000_000
+LARGEST_ERROR = {"gap_affine": 1.0, "diabetes_affine": 0.9}  # of answering the mean it is 1 where training data lie
+COSTS_ONLY = {
+    *(f"vgg_small_cifar10_{m}" for m in METHODS if m != "spatial"),
+    *(f"resnet18_cifar10_{m}" for m in METHODS),
+}
+CHECKPOINT_BYTES = 1_200_000
+TRAINED = [f for f in FILES if f.stem not in COSTS_ONLY]
+TRACEABLE = [f for f in FILES if not f.stem.endswith("_vi")]
+SMALL = [f for f in TRACEABLE if "cifar10" not in f.stem]
 
 
 @pytest.fixture(params=FILES, ids=lambda f: f.stem)
@@ -32,8 +47,13 @@ def workload(request) -> Workload:
     return load_workload(request.param)
 
 
+@pytest.fixture(params=TRAINED, ids=lambda f: f.stem)
+def trained(request) -> Workload:
+    return load_workload(request.param)
+
+
 def test_there_are_workloads():
-    assert {f.stem for f in FILES} == set(LEAST_ACCURACY)
+    assert {f.stem for f in FILES} == {*LEAST_ACCURACY, *LARGEST_ERROR, *COSTS_ONLY}
 
 
 def test_schema_is_fresh(tmp_path):
@@ -52,30 +72,75 @@ def test_file_obeys_the_schema(workload):
     assert not validator.is_valid({**data, "passes": 0})
 
 
-def test_name_and_facts(workload):
+def test_name_and_method(workload):
     config = workload.config
     assert config.name == workload.path.stem
-    assert config.trained is not None
-    assert config.trained.accuracy >= LEAST_ACCURACY[config.name]
-    assert workload.require_checkpoint().stat().st_size < CHECKPOINT_BYTES
+    ending = config.name.rpartition("_")[2]
+    if ending in (*METHODS, "vi"):
+        assert config.arguments["method"] == ending
 
 
-def test_facts_are_those_of_the_checkpoint(workload):
+def test_facts(trained):
+    name, facts = trained.config.name, trained.config.trained
+    assert facts is not None
+    if name in LARGEST_ERROR:
+        assert facts.error < LARGEST_ERROR[name]
+    else:
+        assert facts.accuracy >= LEAST_ACCURACY[name]
+    assert facts.epochs == trained.config.training.epochs
+    assert trained.require_checkpoint().stat().st_size < CHECKPOINT_BYTES
+
+
+def test_untrained_networks_say_so(workload):
+    if workload.config.name in COSTS_ONLY:
+        assert not workload.is_trained
+        assert workload.config.trained is None
+
+
+def test_facts_are_those_of_the_checkpoint(trained):
     from archsim.workload.checkpoint import build_model, load_checkpoint
 
-    recorded = load_checkpoint(build_model(workload), workload.checkpoint_path)
-    stated = workload.config.trained.model_dump()
-    assert {k: v for k, v in recorded.items() if k != "note"} == {k: v for k, v in stated.items() if k != "note"}
+    recorded = load_checkpoint(build_model(trained), trained.checkpoint_path)
+    stated = {k: v for k, v in trained.config.trained.model_dump().items() if v is not None}
+    assert {k: v for k, v in recorded.items() if k != "note" and v is not None} == {
+        k: v for k, v in stated.items() if k != "note"
+    }
 
 
-def test_traces(workload, tmp_path):
+def test_a_deep_ensemble_has_five_members_that_differ():
+    members = load_workload(FOLDER / "lenet5_mnist_deterministic.yaml").ensemble()
+    assert len(members) == 5
+    assert len({m.require_checkpoint().read_bytes() for m in members}) == 5
+    assert [m.config.training.seed for m in members] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("file", SMALL, ids=lambda f: f.stem)
+def test_traces(file, tmp_path):
     from archsim.workload.cache import trace_workload
 
+    workload = load_workload(file)
     trace = trace_workload(workload)
     assert trace.input_shape == workload.input_shape
-    assert trace.output.shape == (10,)
-    assert list(trace.stochastic_nodes())
+    assert trace.output.shape == (DATASETS[workload.config.dataset.name].classes or 1,)
+    assert bool(list(trace.stochastic_nodes())) != file.stem.endswith("deterministic")
     assert load_trace(save_trace(trace, tmp_path / "t")).content_hash() == trace.content_hash()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_resnet18_has_the_papers_size(method):
+    """11,164,352 weights, 555.4 M multiply-accumulates, 21 layers: hand arithmetic from its form; no weights drawn."""
+    import torch
+
+    from archsim.nn import BAYESIAN, BINARY, SpatialSpinDrop
+    from archsim.workload.checkpoint import build_model
+
+    with torch.device("meta"):
+        model = build_model(load_workload(FOLDER / f"resnet18_cifar10_{method}.yaml"))
+    layers = [m for m in model.modules() if isinstance(m, (*BINARY, *BAYESIAN))]
+    sizes = [(m.weight if isinstance(m, BINARY) else m.mean).numel() for m in layers]
+    assert (len(layers), sum(sizes)) == (21, 11_164_352)
+    drops = [m for m in model.modules() if isinstance(m, SpatialSpinDrop)]
+    assert len(drops) == (20 if method == "spatial" else 0)
 
 
 def test_vgg_small_has_the_papers_size():
@@ -99,27 +164,28 @@ def test_lenet_has_the_papers_layers(name):
     assert all(n.op.weights.bits == 1 for n in trace.crossbar_nodes() if isinstance(n.op, Conv | Linear))
 
 
-def test_stated_accuracy_is_plausible(workload):
-    """A thousand images, fewer passes: within five standard errors of what the file says."""
-    if workload.config.name.startswith("vgg"):
-        pytest.skip("takes a minute; test_stated_accuracy_is_exact, which is slow, includes it")
-    trained = workload.config.trained
-    error = np.sqrt(trained.accuracy * (1 - trained.accuracy) / min(trained.images, 1000))
-    assert abs(measure(workload, min(trained.images, 1000), 5) - trained.accuracy) < 5 * error
+def test_stated_accuracy_is_plausible(trained):
+    """Two hundred images, fewer passes: within five standard errors of what the file says."""
+    facts = trained.config.trained
+    if facts.accuracy is None or trained.config.name.startswith("vgg"):
+        pytest.skip("judged by its error, or takes a minute; test_stated_quality_is_exact, which is slow, includes it")
+    error = np.sqrt(facts.accuracy * (1 - facts.accuracy) / 200)
+    assert abs(measure(trained, 200, 3) - facts.accuracy) < 5 * error
 
 
 @pytest.mark.slow
-def test_stated_accuracy_is_exact(workload):
-    trained = workload.config.trained
-    assert measure(workload, trained.images, trained.passes) == pytest.approx(trained.accuracy, abs=1e-3)
+def test_stated_quality_is_exact(trained):
+    facts = trained.config.trained
+    stated = facts.error if facts.accuracy is None else facts.accuracy
+    assert measure(trained, facts.images, facts.passes) == pytest.approx(stated, abs=1e-3)
 
 
 def measure(workload: Workload, images: int, passes: int) -> float:
     from archsim.workload.checkpoint import load_model
-    from archsim.workload.training import accuracy
+    from archsim.workload.training import quality
 
     try:
         test = workload.data(images)
     except DataError as error:
         pytest.skip(str(error))
-    return accuracy(load_model(workload), test, passes)
+    return quality(load_model(workload), test, passes)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from archsim import nn as bnn
 from archsim.errors import ConfigError, DataError, TraceError
+from archsim.pipeline import evaluate
 from archsim.workload.cache import key_of, trace_of
 from archsim.workload.checkpoint import build_model, load_checkpoint, load_model, save_checkpoint
 from archsim.workload.data import ImageSet
@@ -69,7 +70,7 @@ def test_more_weight_on_the_divergence_pulls_to_the_prior():
     )
     torch.manual_seed(0)
     model = nn.Sequential(bnn.GaussianScale(8, prior=0.5), nn.Linear(8, 2))
-    fit(model, data, Training(epochs=100, learning_rate=0.05, kl_weight=1e4, batch_size=64))
+    fit(model, data, Training(epochs=60, learning_rate=0.1, kl_weight=1e4, batch_size=64))
     assert model[0].mean.detach().numpy() == pytest.approx(1.0, abs=0.02)
     assert model[0].deviation().detach().numpy() == pytest.approx(0.5, abs=0.02)
 
@@ -128,6 +129,9 @@ def test_a_network_without_checkpoint_has_the_weights_of_its_seed(small):
     assert trace_of(other).content_hash() != trace.content_hash()
     with pytest.raises(DataError, match=r"untrained \(checkpoint: null\), fit for costs only"):
         train(workload, quiet=True)
+    chip = ROOT / "arch_configs" / "neuspin_sot.yaml"
+    doubts = [evaluate(chip, workload, passes=2, images=3, function=f).warnings for f in (True, False)]
+    assert ["untrained" in "".join(d) for d in doubts] == [True, False]
 
 
 def test_copies_of_another_grid_do_not_fit(small, tmp_path):
