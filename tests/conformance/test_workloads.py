@@ -31,7 +31,10 @@ LEAST_ACCURACY = {
     **{f"mlp_mnist_{m}": 0.95 for m in (*METHODS, "vi")},
     **{f"ecg5000_{m}": 0.90 for m in (*METHODS, "vi")},
 }
-LARGEST_ERROR = {"gap_affine": 1.0, "diabetes_affine": 0.9}  # of answering the mean it is 1 where training data lie
+LARGEST_ERROR = {  # always answering the mean has 2.4, most of it where nothing was trained, and 1.0
+    "gap_affine": 1.8,
+    "diabetes_affine": 0.9,
+}
 COSTS_ONLY = {
     *(f"vgg_small_cifar10_{m}" for m in METHODS if m != "spatial"),
     *(f"resnet18_cifar10_{m}" for m in METHODS),
