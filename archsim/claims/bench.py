@@ -52,6 +52,7 @@ METHODS = {
     "spinbayes": Method("SpinBayes", "spinbayes_sot", "spinbayes"),
 }
 COMMON_CHIP = "neuspin_sot"  # one chip that runs every method
+LARGE_COMMON_CHIP = "neuspin_sot_large"  # the same for networks of millions of weights
 
 
 @dataclass
