@@ -15,6 +15,7 @@ from archsim.sim.log import RunLog
 class LayerRow:
     """One layer, or one part of it on a reprogrammed chip. Energies are per image, times per pass.
 
+    `crossbars`: of all `replicas`, which share the work, and all `copies`, of which an arbiter chooses one.
     `rows`, `columns`: of the weight matrix on the crossbars. `driven_rows`, `dropped_rows`: averages for one output
     position, over all input bits. `utilisation`: of its arrays over the run.
     """
@@ -30,6 +31,7 @@ class LayerRow:
     column_tiles: int
     crossbars: int
     replicas: int
+    copies: int
     tiles: str
     vector_s: float
     array_s_per_pass: float
@@ -65,6 +67,7 @@ def _row(placed: Placed, log: RunLog, activity: Activity, energy: tuple[EnergyRo
         column_tiles=placed.column_tiles,
         crossbars=placed.crossbars,
         replicas=placed.replicas,
+        copies=placed.layout.copies,
         tiles=str(first) if first == last else f"{first}-{last}",
         vector_s=placed.timing.vector_ps * 1e-12,
         array_s_per_pass=-(-stage.positions // placed.replicas) * placed.timing.vector_ps * 1e-12,

@@ -80,7 +80,7 @@ def test_every_number_of_a_table_says_its_unit(result, tmp_path):
         folder.write(result, [])
     pure = {
         "positions", "rows", "columns", "input_bits", "weight_bits", "row_tiles", "column_tiles", "crossbars",
-        "replicas", "utilisation", "driven_rows", "dropped_rows", "random_bits_per_pass", "count",
+        "replicas", "copies", "utilisation", "driven_rows", "dropped_rows", "random_bits_per_pass", "count",
     }  # fmt: skip
     for name in ("layers", "energy"):
         for column, kind in pd.read_parquet(tmp_path / "out" / f"{name}.parquet").dtypes.items():
