@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from archsim.mapping.plan import map_trace
-from archsim.sim.chunks import stage_chunks
+from archsim.sim.chunks import stage_chunks, sweep_chunks
 from archsim.sim.interconnect import Interconnect
 from archsim.sim.run import simulate
 from archsim.sim.station import Engine
@@ -22,9 +22,18 @@ NETS = {
     "two convs": Net((1, 9, 9), bits=2).conv("a", 4, 3).sign("s").conv("b", 3, 3, stride=2).sign("t").flatten("x"),
     "pool": Net((1, 10, 10)).conv("a", 4, 3).pool("p").sign("s").dropout("d").conv("b", 3, 3).sign("t").flatten("x"),
     "line": Net((2, 70)).conv("a", 4, 5).sign("s").conv("b", 3, 3, padding=2, dilation=2),
+    "statistics": Net((2, 8, 8)).conv("c", 4, 3, padding=1).affine_dropout("a").normalise("n", "channel").sign("s"),
+    "copies": Net((1, 9, 9))
+    .conv("a", 4, 3, copies=4)
+    .gaussian_scale("g")
+    .sign("s")
+    .conv("b", 3, 3, copies=2)
+    .sign("t"),
     "lenet5": None,
 }
-for _name in ("two convs", "pool"):
+NETS["statistics"].conv("b", 3, 3).normalise("m").sign("t").flatten("x")
+NETS["copies"].scale_dropout("d").sign("u").flatten("x")
+for _name in ("two convs", "pool", "statistics", "copies"):
     NETS[_name].linear("f", 4)
 
 
@@ -41,6 +50,8 @@ def bound(mapping, grain, logs):
         ways = [nowhere.route(a, [a]) for a in placed.tiles[:-1]]
         chunks = stage_chunks(mapping.chip, placed, grain, ways)
         total += max(c.array_ps for c in chunks) + max(max(c.digital_ps) for c in chunks) + placed.timing.fill_ps
+        for sweep in range(1, len(placed.stage.sweeps)):
+            total += max(max(times) for times in sweep_chunks(mapping.chip, placed, grain, sweep)[1])
     moving = ("interconnect", "buffers", "memory")
     moved = [sum(s.busy_ps for s in log.stations if s.group in moving or "random" in s.name) for log in logs]
     return total + max(moved)
