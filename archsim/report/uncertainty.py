@@ -10,7 +10,7 @@ from rich.text import Text
 from archsim.metrics.intervals import Estimate
 from archsim.report.layout import Cell, bar, count, heading, joules, percent, table
 from archsim.report.summary import QUALITY, SHARES
-from archsim.uncertainty.findings import Adaptive, PassCosts, SetFindings, Uncertainty
+from archsim.uncertainty.findings import Adaptive, Effort, SetFindings, Uncertainty
 from archsim.units import show
 
 VALUES = {
@@ -214,23 +214,34 @@ def _adaptive(found: Uncertainty) -> Iterator[RenderableType]:
         (row for a in found.adaptive for row in _differences(a)),
         right=range(1, 6),
     )
+    if sets := list(found.adaptive[0].full.auroc):
+        yield heading("And how well their entropy still tells unknown images (AUROC)")
+        yield table(["", *sets], _still_told(found), right=range(1, len(sets) + 1))
 
 
 def _saved(a: Adaptive) -> Iterator[list[Cell]]:
-    yield _costs(a.quality.rule.name, a.costs, a.full)
+    yield _costs(a.quality.rule.name, a.effort, a.full)
     yield _costs("  as many, fixed", a.fixed, a.full)
 
 
-def _costs(name: str, costs: PassCosts, full: PassCosts) -> list[Cell]:
+def _costs(name: str, effort: Effort, full: Effort) -> list[Cell]:
     return [
         name,
-        f"{costs.passes:.4g}",
-        show(costs.latency_s, "s"),
-        percent(costs.latency_s / full.latency_s, 0),
-        joules(costs.energy_j.value),
-        percent(costs.energy_j.value / full.energy_j.value, 0),
-        f"{joules(costs.energy_j.low)} to {joules(costs.energy_j.high)}",
+        f"{effort.passes:.4g}",
+        show(effort.latency_s, "s"),
+        percent(effort.latency_s / full.latency_s, 0),
+        joules(effort.energy_j.value),
+        percent(effort.energy_j.value / full.energy_j.value, 0),
+        f"{joules(effort.energy_j.low)} to {joules(effort.energy_j.high)}",
     ]
+
+
+def _still_told(found: Uncertainty) -> Iterator[list[Cell]]:
+    """Yield how well entropy tells unknown images after so many passes, for each way to choose them."""
+    first = found.adaptive[0]
+    efforts = [("all passes", first.full), ("fewest not worse", first.enough)]
+    for name, effort in (*efforts, *((a.quality.rule.name, a.effort) for a in found.adaptive)):
+        yield [name, *(_share(area.value) for area in effort.auroc.values())]
 
 
 def _differences(a: Adaptive) -> Iterator[list[Cell]]:

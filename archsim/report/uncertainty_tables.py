@@ -9,7 +9,7 @@ from typing import Any
 
 from archsim.metrics.intervals import Estimate
 from archsim.metrics.result import plain
-from archsim.uncertainty.findings import DETECTED, Adaptive, PassCosts, SetFindings, Uncertainty
+from archsim.uncertainty.findings import DETECTED, Adaptive, Effort, SetFindings, Uncertainty
 
 Row = dict[str, Any]
 
@@ -19,7 +19,8 @@ def uncertainty_tables(found: Uncertainty) -> dict[str, list[Row]]:
 
     * `sets`: a row for each chip, set and figure. `detection`: for each chip, set, score and figure.
     * `reliability`: a row for each bar of both diagrams. `risk_coverage`: for each score and image answered.
-    * `adaptive`: a row for each stopping rule. `passes_taken`: for each rule and number of passes.
+    * `adaptive`: a row for each stopping rule. `adaptive_detection`: for each rule, OOD set and way to choose passes.
+      `passes_taken`: for each rule and number of passes.
     """
     chips = found.per_chip or (found,)
     tables = {
@@ -28,6 +29,7 @@ def uncertainty_tables(found: Uncertainty) -> dict[str, list[Row]]:
         "reliability": [*_bars(found)],
         "risk_coverage": [*_curves(found)],
         "adaptive": [_adaptive(a) for a in found.adaptive],
+        "adaptive_detection": [row for a in found.adaptive for row in _told(a)],
         "passes_taken": [
             {"rule": a.quality.rule.name, "passes": t, "share": share}
             for a in found.adaptive
@@ -81,7 +83,7 @@ def _adaptive(a: Adaptive) -> Row:
     q = a.quality
     row: Row = {"rule": q.rule.name, "passes_in_flight": a.in_flight}
     row |= (
-        _ends("mean_passes", q.mean_passes) | _ends("accuracy", q.accuracy) | _ends("nll", q.nll) | _costs("", a.costs)
+        _ends("mean_passes", q.mean_passes) | _ends("accuracy", q.accuracy) | _ends("nll", q.nll) | _costs("", a.effort)
     )
     for beside, c, costs in (("all", q.to_full, a.full), ("fixed", q.to_fixed, a.fixed)):
         row |= {f"{beside}_passes": c.passes}
@@ -91,7 +93,15 @@ def _adaptive(a: Adaptive) -> Row:
     return row
 
 
-def _costs(prefix: str, costs: PassCosts) -> Row:
+def _told(a: Adaptive) -> Iterator[Row]:
+    for way, effort in (("rule", a.effort), ("all", a.full), ("fixed", a.fixed), ("enough", a.enough)):
+        for name, area in effort.auroc.items():
+            yield {"rule": a.quality.rule.name, "passes_by": way, "passes": float(effort.passes), "set": name} | plain(
+                area
+            )
+
+
+def _costs(prefix: str, costs: Effort) -> Row:
     return {f"{prefix}latency_s": costs.latency_s} | _ends(f"{prefix}energy_j", costs.energy_j)
 
 

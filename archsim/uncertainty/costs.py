@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Table
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, prod
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archsim.errors import ConfigError
 from archsim.mapping.activity import Activity
 from archsim.mapping.plan import Mapping as Placement
-from archsim.metrics.adaptive import RULES, AdaptiveQuality, StoppingRule, evaluate_adaptive, fewest_passes
 from archsim.metrics.energy import energy_rows, total
 from archsim.metrics.intervals import Estimate
 from archsim.sim.log import RunLog
 from archsim.sim.run import simulate
-from archsim.uncertainty.findings import Adaptive, PassCosts
 
 PICO = 1e-12
 OVERLAPPING = "pipelined_passes"  # the schedule whose passes follow each other
@@ -60,61 +55,19 @@ class Simulator:
         log = self.log(passes)
         return total(energy_rows(log, self.mapping.chip), 1 / log.images)
 
-    def fixed(self, passes: int) -> PassCosts:
-        """Return the costs where every image takes so many passes."""
-        return PassCosts(passes, self.latency_s(passes), self.energy_j(passes))
+    def stopped(self, histogram: Table[int, float], passes: int) -> tuple[float, Estimate]:
+        """Return seconds and joules of an image where shares of the images take different numbers of `passes` at most.
 
-
-def check_rules(mapping: Placement, passes: int, rules: Sequence[StoppingRule] = RULES) -> None:
-    """Raise `ConfigError` where a rule can stop nothing: too few passes, or a network that is computed in rounds.
-
-    All passes of a round come before the next round is programmed.
-    """
-    least = max(rule.least for rule in rules)
-    if passes <= least:
-        raise ConfigError(f"adaptive Monte-Carlo: {passes} passes leave nothing to stop after the least of {least}")
-    if mapping.reprogrammed:
-        raise ConfigError(
-            "adaptive Monte-Carlo: the network does not fit the chip at once; all passes of its first layers are done"
-            " before its last ones are programmed, so no image can stop early. Use a larger chip"
-        )
-
-
-def judge_rules(
-    logits: npt.NDArray[np.float32],
-    labels: npt.NDArray[Any],
-    simulator: Simulator,
-    rules: Sequence[StoppingRule] = RULES,
-) -> tuple[Adaptive, ...]:
-    """Return what each rule does to the answers, and what it saves; see `check_rules` for the errors."""
-    passes = len(logits)
-    check_rules(simulator.mapping, passes, rules)
-    enough = simulator.fixed(fewest_passes(logits, labels))
-    return tuple(_costed(evaluate_adaptive(logits, labels, rule), passes, simulator, enough) for rule in rules)
-
-
-def _costed(quality: AdaptiveQuality, passes: int, simulator: Simulator, enough: PassCosts) -> Adaptive:
-    """Weight the cost of each number of passes with the share of the images that takes it.
-
-    The latency is that of the passes taken and of the decision after the last of them; earlier decisions are taken
-    while the next pass runs. Passes that have begun by then are run to their end, which costs energy and no latency.
-    """
-    waste = passes_in_flight(simulator.log(passes))
-    step_s, step_j = _decision(simulator.mapping)
-    latency, ends = 0.0, np.zeros(3)
-    for taken, share in quality.histogram().items():
-        energy = simulator.energy_j(min(passes, taken + waste))
-        latency += share * (simulator.latency_s(taken) + step_s)
-        ends += share * (_ends(energy) + taken * _ends(step_j))
-    mean_energy = Estimate(float(ends[0]), float(ends[1]), float(ends[2]), METHOD)
-    return Adaptive(
-        quality=quality,
-        costs=PassCosts(quality.mean_passes.value, latency, mean_energy),
-        full=simulator.fixed(passes),
-        fixed=simulator.fixed(quality.to_fixed.passes),
-        enough=enough,
-        in_flight=waste,
-    )
+        The latency is that of the passes taken and of the decision after the last of them; earlier decisions are taken
+        while the next pass runs. Passes that have begun by then are run to their end, which costs energy, not latency.
+        """
+        waste = passes_in_flight(self.log(passes))
+        step_s, step_j = decision(self.mapping)
+        latency, ends = 0.0, np.zeros(3)
+        for taken, share in histogram.items():
+            latency += share * (self.latency_s(taken) + step_s)
+            ends += share * (_ends(self.energy_j(min(passes, taken + waste))) + taken * _ends(step_j))
+        return latency, Estimate(float(ends[0]), float(ends[1]), float(ends[2]), METHOD)
 
 
 def passes_in_flight(log: RunLog) -> int:
@@ -128,7 +81,7 @@ def passes_in_flight(log: RunLog) -> int:
     return max(0, ceil(log.first_pass_ps / log.pass_interval_ps - 1e-9) - 1)
 
 
-def _decision(mapping: Placement) -> tuple[float, Estimate]:
+def decision(mapping: Placement) -> tuple[float, Estimate]:
     """Return seconds and joules of one decision: two comparisons for each class find the first two, one the boundary.
 
     One comparator does them in turn, a class after the other, as the averaging unit goes through the classes.

@@ -10,10 +10,12 @@ from archsim.errors import ConfigError, DataError
 from archsim.metrics.ood import CALIBRATION_IMAGES, SEVERAL, PercentileRule
 from archsim.pipeline import Deployment, SampledChip, activities, check_chips, deploy
 from archsim.pipeline.inputs import ChipLike, NetworkLike
-from archsim.uncertainty.costs import Simulator, check_rules, judge_rules
+from archsim.uncertainty.adaptive import check_rules, judge_rules
+from archsim.uncertainty.costs import Simulator
 from archsim.uncertainty.findings import Adaptive, SetFindings, Uncertainty, over_chips
-from archsim.uncertainty.judging import ClassJudge, Judge, Reference, ValueJudge
+from archsim.uncertainty.judging import ClassJudge, Judge, Logits, Reference, ValueJudge
 from archsim.uncertainty.sets import EvaluationSet, choose_sets
+from archsim.workload.spec import Workload
 
 Progress = Callable[[str, int, int], None]
 
@@ -87,16 +89,19 @@ def _on_one_chip(
     judge: Judge = ClassJudge(rule, at_work.seed) if noise is None else ValueJudge(noise)
     reference = Reference(judge, known, run.logits)
     rows: dict[str, list[SetFindings]] = {"ood": [], "rotation": [], "corruption": []}
+    unknown: dict[str, Logits] = {}
     for done, chosen in enumerate(sets, start=1):
         note(done)
         data = chosen.images(known, at_work.seed)
         outputs = chip.answers(data.images).logits
+        if adaptive and chosen.role == "ood":
+            unknown[chosen.label] = outputs
         rows[chosen.role].append(reference.compare(chosen.name, chosen.severity, data, outputs))
     note(1 + len(sets))
     rules: tuple[Adaptive, ...] = ()
     if adaptive:
         simulator = Simulator(at_work.mapping, len(known), activities(at_work.mapping, run))
-        rules = judge_rules(run.logits, known.labels, simulator)
+        rules = judge_rules(run.logits, known.labels, unknown, simulator)
     config = at_work.config(
         images=len(known),
         chip_sample=chip.sample.number,
@@ -129,7 +134,9 @@ def _on_one_chip(
 
 def _doubts(at_work: Deployment) -> Iterator[str]:
     """Yield what a reader of the findings should not overlook."""
-    count, alone = len(at_work.data), at_work.passes == 1
+    source, count, alone = at_work.source, len(at_work.data), at_work.passes == 1
+    if isinstance(source, Workload) and not source.is_trained:
+        yield f"network '{source.config.name}' is untrained (checkpoint: null): nothing found here means anything"
     if alone and at_work.data.task == "regression":
         yield "one pass tells nothing about how passes differ: nothing is detected; take two passes at least"
     elif alone:

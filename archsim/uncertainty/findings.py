@@ -50,12 +50,16 @@ class SetFindings:
 
 
 @dataclass(frozen=True)
-class PassCosts:
-    """What an image costs on average: seconds from load to answer, and joules with leakage."""
+class Effort:
+    """What an image costs on average, and what it buys: seconds from load to answer, joules with leakage.
+
+    `auroc`: by OOD set, how well the predictive entropy after so many passes tells its images from the test set's.
+    """
 
     passes: float
     latency_s: float
     energy_j: Estimate
+    auroc: Mapping[str, Estimate]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -63,6 +67,7 @@ class PassCosts:
             "passes": self.passes,
             "latency_s_per_image": self.latency_s,
             "energy_j_per_image": plain(self.energy_j),
+            "auroc_of_entropy": {name: plain(area) for name, area in self.auroc.items()},
         }
 
 
@@ -76,21 +81,21 @@ class Adaptive:
     """
 
     quality: AdaptiveQuality
-    costs: PassCosts
-    full: PassCosts
-    fixed: PassCosts
-    enough: PassCosts
+    effort: Effort
+    full: Effort
+    fixed: Effort
+    enough: Effort
     in_flight: int
 
     @property
     def latency_share(self) -> float:
         """Latency as a share of that of all passes."""
-        return self.costs.latency_s / self.full.latency_s
+        return self.effort.latency_s / self.full.latency_s
 
     @property
     def energy_share(self) -> float:
         """Energy as a share of that of all passes."""
-        return self.costs.energy_j.value / self.full.energy_j.value
+        return self.effort.energy_j.value / self.full.energy_j.value
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -103,7 +108,7 @@ class Adaptive:
             "accuracy": plain(q.accuracy),
             "nll": plain(q.nll),
             "entropy": plain(q.entropy),
-            **self.costs.to_dict(),
+            **self.effort.to_dict(),
             "passes_in_flight": self.in_flight,
             "minus_all_passes": _comparison(q.to_full) | self.full.to_dict(),
             "minus_fixed_passes": _comparison(q.to_fixed) | self.fixed.to_dict(),

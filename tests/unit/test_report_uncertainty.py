@@ -62,7 +62,7 @@ def test_lines_fit_and_no_number_is_cut(found, regression, width):
         assert max(map(len, text.splitlines())) <= width
         assert "…" not in text
     for a in found.adaptive:
-        assert f"{a.costs.energy_j.value * 1e9:.3g} nJ" in text_of(found, width)
+        assert f"{a.effort.energy_j.value * 1e9:.3g} nJ" in text_of(found, width)
 
 
 def test_the_test_set_comes_with_its_intervals(found):
@@ -109,6 +109,14 @@ def test_adaptive_rows_stand_beside_all_and_as_many_passes(found):
         assert f"{100 * a.energy_share:.0f} %" in cost[at]
         assert cost[at + 1].split()[3] == f"{a.fixed.passes:g}"
     assert f"{found.adaptive[0].in_flight} passes that have begun" in text
+
+
+def test_detection_after_fewer_passes_is_shown_by_set(found):
+    rows = section(text_of(found), "how well their entropy still tells")
+    for a in found.adaptive:
+        expected = [f"{a.effort.auroc[name].value:.3f}" for name in ("uniform_noise", "blur 5")]
+        assert rows[a.quality.rule.name].split()[-2:] == expected
+    assert found.adaptive[0].full.auroc["blur 5"] == found.ood[1].detection["entropy"].auroc
 
 
 def test_what_was_not_asked_for_is_not_shown(found):
