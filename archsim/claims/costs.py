@@ -94,8 +94,8 @@ def subset_memory(bench: Bench) -> Finding:
     return Finding(
         Estimate(large[usual], large[many], large[few], f"means, deviations and thresholds of {few} to {many} bits"),
         f"VGG-small, binary weights, all other numbers in {usual} bits ({few} to {many})",
-        f"LeNet-5, with fewer weights for each scale: {small[usual]:.1f} x; against mean and variance in 32 bits (64 bits"
-        f" a weight): {large[usual] * 64 / BITS_OF_AN_ENSEMBLE:.1f} x",
+        f"LeNet-5, with fewer weights for each scale: {small[usual]:.1f} x; against mean and variance in 32 bits (64"
+        f" bits a weight): {large[usual] * 64 / BITS_OF_AN_ENSEMBLE:.1f} x",
     )
 
 
