@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -84,32 +85,41 @@ def always_on() -> TorchFunctionMode:
 
 
 class _Masked(TorchFunctionMode):
-    """Names each dropout as the tracer does, by module path or 'F.dropout', '@2' for a second call in a forward; gives
-    those that are called as functions their masks."""
+    """Names each stochastic call as the tracer does, by module path or 'F.dropout', '@2' for a second call in a
+    forward; gives those that are functions their masks."""
 
     def __init__(self, provider: Provider) -> None:
         super().__init__()
-        self.provider, self.calls, self.inside = provider, Counter[str](), 0
+        self.provider, self.calls = provider, Counter[str]()
 
-    def call(self, base: str) -> str:
-        """Return the name of the next call of a module or function."""
+    def forget(self, *_: Any) -> None:
+        """Start to count calls anew."""
+        self.calls.clear()
+
+    def module(self, path: str, module: nn.Module, x: Tensor) -> Tensor:
+        """Return what a stochastic module makes of x under noise from outside."""
+        name = self._call(path)
+        if isinstance(module, Stochastic):
+            return module.perturb(x, *self.provider(name, module, tuple(x.shape))) if module.active else x
+        return self._dropout(name, module, x, not isinstance(module, nn.Dropout), float(module.p))  # type: ignore[arg-type]
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        kwargs = dict(kwargs or {})
+        if func not in _FUNCTIONAL:
+            return func(*args, **kwargs)
+        name = self._call(f"F.{func.__name__}")
+        return self._dropout(name, None, args[0], func is not F.dropout, _rate(args, kwargs))
+
+    def _call(self, base: str) -> str:
         self.calls[base] += 1
         return base if self.calls[base] == 1 else f"{base}@{self.calls[base]}"
 
-    def dropout(self, name: str, module: nn.Module | None, x: Tensor, whole_maps: bool, p: float) -> Tensor:
-        """Return what one of torch's own dropouts makes of x under a mask from outside."""
+    def _dropout(self, name: str, module: nn.Module | None, x: Tensor, whole_maps: bool, p: float) -> Tensor:
         if p == 0:
             return x
         (dropped,) = self.provider(name, module, tuple(x.shape))
         dropped = spread(dropped, x) if whole_maps else dropped.view(x.shape)
         return x.masked_fill(dropped.bool(), 0.0) * (1 / (1 - p))
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        kwargs = dict(kwargs or {})
-        if func not in _FUNCTIONAL or self.inside:
-            return func(*args, **kwargs)
-        name = self.call(f"F.{func.__name__}")
-        return self.dropout(name, None, args[0], func is not F.dropout, _rate(args, kwargs))
 
 
 @contextmanager
@@ -119,36 +129,20 @@ def masks(model: nn.Module, provider: Provider) -> Iterator[None]:
     `provider(name, module, shape)` returns the noise of a stochastic layer for an input of that shape (N, C, ...), by
     its path in `model`: what `Stochastic.noise` would, tensors (N, count). Torch's own dropouts take one tensor of
     bits, True where a value (or, of a `Dropout2d`, a map) is dropped; functional ones are named as the tracer names
-    them and have no module. Layers that are not active are not asked for. The hooks are removed afterwards.
+    them and have no module. Layers that are not active are not asked for. The model is put back afterwards.
     """
     mode = _Masked(provider)
-
-    def enter(*_: Any) -> None:
-        mode.inside += 1
-
-    def forget(*_: Any) -> None:
-        mode.calls.clear()
-
-    def replace(path: str) -> Callable[..., Tensor]:
-        def hook(module: nn.Module, args: tuple[Tensor, ...], _: Tensor) -> Tensor:
-            mode.inside -= 1
-            name, x = mode.call(path), args[0]
-            if isinstance(module, Stochastic):
-                return module.perturb(x, *provider(name, module, tuple(x.shape))) if module.active else x
-            return mode.dropout(name, module, x, not isinstance(module, nn.Dropout), float(module.p))  # type: ignore[arg-type]
-
-        return hook
-
-    handles = [model.register_forward_pre_hook(forget)]
-    for path, module in model.named_modules():
-        if isinstance(module, (Stochastic, *PLAIN)):
-            handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(replace(path))]
+    handle = model.register_forward_pre_hook(mode.forget)
+    replaced = [(path, m) for path, m in model.named_modules() if isinstance(m, (Stochastic, *PLAIN))]
+    for path, module in replaced:
+        module.forward = partial(mode.module, path, module)  # type: ignore[method-assign]
     try:
         with mode:
             yield
     finally:
-        for handle in handles:
-            handle.remove()
+        handle.remove()
+        for _, module in replaced:
+            del module.forward
 
 
 def monte_carlo(model: nn.Module, x: Tensor, passes: int, *, seed: int | None = None, batch: int = 256) -> Tensor:

@@ -29,10 +29,11 @@ def trace_of(workload: Workload) -> Trace:
 
     Raises `DataError` when the checkpoint is missing, `ConfigError` or `TraceError` when the network is at fault.
     """
+    operations = operations_of(workload)
     entry = cache_folder() / f"{workload.config.name}-{key_of(workload)[:20]}.safetensors"
     if entry.is_file():
         try:
-            return load_trace(entry, operations_of(workload))
+            return load_trace(entry, operations)
         except TraceError as error:
             log.warning("rebuilding a damaged cache entry: %s", error)
     trace = trace_workload(workload)

@@ -30,7 +30,7 @@ def build_model(workload: Workload) -> nn.Module:
 
     Raises `ConfigError` when its file, class or arguments are wrong.
     """
-    network = import_class(workload, workload.config.model, "model", nn.Module)
+    network = import_class(workload, workload.config.model, "model", nn.Module, "torch module")
     try:
         return network(**workload.config.arguments)
     except (TypeError, ValueError, KeyError) as error:

@@ -15,8 +15,10 @@ from archsim.workload.spec import Workload
 Base = TypeVar("Base")
 
 
-def import_class(workload: Workload, reference: str, field: str, base: type[Base]) -> type[Base]:
-    """Return the class of a "module:class" in a workload file; `field` names where it stands, for messages.
+def import_class(workload: Workload, reference: str, field: str, base: type[Base], kind: str) -> type[Base]:
+    """Return the class of a "module:class" in a workload file.
+
+    `field`, `kind`: where it stands and what `base` is called, for messages.
 
     Raises `ConfigError` when the file cannot be found or imported, or has no such subclass of `base`.
     """
@@ -25,7 +27,6 @@ def import_class(workload: Workload, reference: str, field: str, base: type[Base
     module = _import(file, module_name, f"{workload.path}: {field}")
     found = {n: v for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)}
     if class_name not in found:
-        kind = f"{base.__module__.partition('.')[0]} {base.__name__.lower()}"
         what = f"'{class_name}' is not a {kind}" if hasattr(module, class_name) else f"has no '{class_name}'"
         raise ConfigError(f"{workload.path}: {field}: {file.name}: {what}{nearest(class_name, found)}")
     return found[class_name]
@@ -33,7 +34,9 @@ def import_class(workload: Workload, reference: str, field: str, base: type[Base
 
 def operations_of(workload: Workload) -> tuple[type[Stochastic], ...]:
     """Return the operations of one's own that a workload declares."""
-    return tuple(import_class(workload, o, "operations", Stochastic) for o in workload.config.operations)
+    return tuple(
+        import_class(workload, o, "operations", Stochastic, "stochastic operation") for o in workload.config.operations
+    )
 
 
 def _import(file: Path, module_name: str, where: str) -> ModuleType:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from archsim.cli.app import app
-from archsim.errors import TraceError
+from archsim.errors import ConfigError, TraceError
 from archsim.pipeline import evaluate
 from archsim.verify import compare_with_torch
 from archsim.workload.cache import trace_of
@@ -81,3 +81,14 @@ def test_the_commands_of_the_page_work(command: str, folder: Path, monkeypatch: 
     monkeypatch.chdir(folder)
     done = CliRunner().invoke(app, shlex.split(command)[1:])
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(("operation", "message"), [
+    ("mynet:MyNet", "operations: mynet.py: 'MyNet' is not a stochastic operation"),
+    ("noisy_threshold:NoisyTreshold", "has no 'NoisyTreshold'; did you mean 'NoisyThreshold'"),
+    ("nowhere:Nothing", "operations: there is no 'nowhere.py'"),
+    ("no colon", "operations"),
+])  # fmt: skip
+def test_an_operation_that_is_none_is_named(workload: Workload, operation: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        trace_of(load_workload(workload.path, (f"operations=['{operation}']",)))
