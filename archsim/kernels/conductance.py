@@ -16,7 +16,9 @@ from archsim.kernels.vector import line_sum
 
 _sum128, _sum64, _sum32, _sum16 = (line_sum(w) for w in WIDTHS)
 
-BUILT_WITH = "c6b950be91dfb5a8"
+ALL = (1 << LANE) - 1
+
+BUILT_WITH = "82b4dbd4a9d14d8c"
 """Digest of what is imported. Numba keeps compiled kernels until their own file changes; so must this."""
 
 
@@ -27,9 +29,14 @@ def _driven_lines(words, word_row, allowed, mask_row, source, first, last, line_
     for lane in range(first, last):
         bits = ~np.int64(words[word_row + source[lane]])
         mask = np.int64(allowed[mask_row + source[lane]])
-        for i in range(LANE):
-            lines[driven] = line_of[lane, i] + (bits >> i & 1)
-            driven += mask >> i & 1
+        if mask & ALL == ALL:
+            for i in range(LANE):
+                lines[driven + i] = np.int32(line_of[lane, i] + (bits >> i & 1))
+            driven += LANE
+        elif mask != 0:
+            for i in range(LANE):
+                lines[driven] = np.int32(line_of[lane, i] + (bits >> i & 1))
+                driven += mask >> i & 1
     return driven
 
 

@@ -18,7 +18,7 @@ _count128, _count64, _count32, _count16 = (tile(w, True) for w in WIDTHS)
 
 NO_LIMIT = 0x7FFF
 
-BUILT_WITH = "c6b950be91dfb5a8"
+BUILT_WITH = "82b4dbd4a9d14d8c"
 """Digest of what is imported. Numba keeps compiled kernels until their own file changes; so must this."""
 
 

@@ -27,7 +27,7 @@ def vector_keys(first, count, positions, stream, images, passes, plane):  # type
     return keys
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def draw(key, first, out):  # type: ignore[no-untyped-def]
     """Write a Gaussian for each conversion from number `first` on, in units of `constants.NOISE_UNIT` deviations."""
     for i in range(len(out)):
@@ -39,7 +39,7 @@ def draw(key, first, out):  # type: ignore[no-untyped-def]
         out[i] = np.float32(np.int32(2 * steps) - np.int32((NOISE_BITS << DITHER_BITS) + (1 << DITHER_BITS) - 1))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _droop(cells, dark, droop, out):  # type: ignore[no-untyped-def]
     """Write what of `cells`, which conduct `dark` cells more than they are worth, the read voltage delivers."""
     for i in range(len(out)):
@@ -47,14 +47,14 @@ def _droop(cells, dark, droop, out):  # type: ignore[no-untyped-def]
         out[i] = conductance / (np.float32(1) + droop * conductance)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _add_noise(cells, slope, base, gaussians, out):  # type: ignore[no-untyped-def]
     """Add read noise of variance `slope` x cells + `base`."""
     for i in range(len(out)):
         out[i] += np.sqrt(max(slope * cells[i] + base, np.float32(0))) * gaussians[i]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _convert(signal, half, step, low, high, gain, offset, codes):  # type: ignore[no-untyped-def]
     """Add to `codes` what the converters make of the signals, in cells from their reference."""
     for i in range(len(codes)):
@@ -62,7 +62,7 @@ def _convert(signal, half, step, low, high, gain, offset, codes):  # type: ignor
         codes[i] += np.int32(min(max(code, low), high))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def read_group(cells, driven, key, number, peak, readout, group, first, scratch, codes):  # type: ignore[no-untyped-def]
     """Add to `codes` (int32) those of a group of rows whose columns conduct `cells` (float32), `driven` rows being on.
 
@@ -96,7 +96,7 @@ def read_group(cells, driven, key, number, peak, readout, group, first, scratch,
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def write_sums(codes, factor, constant, add, out):  # type: ignore[no-untyped-def]
     """Write `factor` x codes + `constant` to `out`, or add it."""
     for i in range(len(out)):
