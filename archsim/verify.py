@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.functional import LayerEncoding, compute, ideal_encodings, node_noise
+from archsim.functional.chance import Chance
 from archsim.workload.trace import Trace
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def compare_with_torch(
     passes: int,
     *,
     seed: int = 0,
-    encodings: dict[str, LayerEncoding] | None = None,
+    encodings: Mapping[str, LayerEncoding] | None = None,
+    chances: Mapping[str, tuple[Chance, ...]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Agreement:
     """Run a traced model both ways, on all images and passes, and compare all scores.
@@ -48,15 +50,18 @@ def compare_with_torch(
     bit, but where a `Normalise` adds up real numbers: NumPy and torch do so in different orders, the mean of n values
     then differs by at most about n eps max|x|, and a value that lies so close to it may get the other sign.
 
-    `encodings`: how the chip reads each layer; ideal hardware unless given. `progress`: called with passes done, of
-    how many. The model should be in evaluation mode.
+    `encodings`: how the chip reads each layer, `chances`: how its modules draw, by node; ideal hardware unless given.
+    `progress`: called with passes done, of how many. The model should be in evaluation mode.
     """
-    ours = compute(trace, encodings or ideal_encodings(trace), images, passes, seed).logits
+    ours = compute(trace, encodings or ideal_encodings(trace), images, passes, seed, chances=chances).logits
     identical = same = 0
     difference = 0.0
     for t in range(passes):
         theirs = np.concatenate(
-            [torch_scores(model, trace, images[i : i + BATCH], seed, i, t) for i in range(0, len(images), BATCH)]
+            [
+                torch_scores(model, trace, images[i : i + BATCH], seed, i, t, chances)
+                for i in range(0, len(images), BATCH)
+            ]
         )
         identical += int((ours[t] == theirs).all(axis=1).sum())
         same += int((ours[t].argmax(axis=1) == theirs.argmax(axis=1)).sum())
@@ -67,18 +72,25 @@ def compare_with_torch(
 
 
 def torch_scores(
-    model: torch.nn.Module, trace: Trace, images: npt.NDArray[np.float32], seed: int, first: int, pass_index: int
+    model: torch.nn.Module,
+    trace: Trace,
+    images: npt.NDArray[np.float32],
+    seed: int,
+    first: int,
+    pass_index: int,
+    chances: Mapping[str, tuple[Chance, ...]] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return torch's scores for one pass, (N, classes), under the noise that the hardware draws for these images.
 
-    `first`: index of the first image in the whole run.
+    `first`: index of the first image in the whole run. `chances`: as in `compare_with_torch`.
     """
     import torch
 
     from archsim.nn import masks
 
     def provider(name: str, _: object, shape: tuple[int, ...]) -> tuple[torch.Tensor, ...]:
-        drawn = node_noise(trace[name], seed, np.arange(first, first + shape[0]), pass_index)
+        indices = np.arange(first, first + shape[0])
+        drawn = node_noise(trace[name], seed, indices, pass_index, (chances or {}).get(name))
         return tuple(torch.from_numpy(numbers) for numbers in drawn)
 
     with torch.no_grad(), masks(model, provider):

@@ -10,7 +10,7 @@ from archsim.errors import ConfigError
 from archsim.hardware.arch import load_arch
 from archsim.hardware.chip import build_chip
 from archsim.mapping.plan import map_trace
-from archsim.pipeline import encodings
+from archsim.pipeline import sample_chip
 from archsim.workload.cache import trace_of
 from archsim.workload.spec import load_workload
 
@@ -24,7 +24,11 @@ def verify(
         raise ConfigError(f"images and passes must be at least 1, got {images} and {passes}")
     trace = trace_of(source)
     data = source.data(images or source.config.images, exact=images is not None)
-    read = encodings(map_trace(trace, build_chip(load_arch(arch)))) if arch else None
+    chip = (
+        sample_chip(map_trace(trace, build_chip(load_arch(arch))), passes or source.config.passes, seed)
+        if arch
+        else None
+    )
     from archsim.verify import compare_with_torch  # loads torch; a wrong file should be told at once
     from archsim.workload.checkpoint import load_model
 
@@ -35,7 +39,8 @@ def verify(
             data.images,
             passes or source.config.passes,
             seed=seed,
-            encodings=read,
+            encodings=chip.encodings if chip else None,
+            chances=chip.chances if chip else None,
             progress=lambda done, of: note("passes", done, of),
         )
     if as_json:

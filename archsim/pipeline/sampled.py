@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy.typing as npt
 
@@ -24,18 +25,25 @@ FIRST = ChipSample(0)
 
 @dataclass(frozen=True, eq=False)
 class SampledChip:
-    """One sampled chip with a network on it.
+    """One sampled chip with a network on it; what is imperfect about it is drawn when it is first needed.
 
-    `encodings`: how each layer is read there. `chances`: how its modules draw, by node. The random numbers of images
-    and passes depend on the seed of `sample`, not on its number: chips of one seed see the same dropout, so that only
-    their devices differ.
+    The random numbers of images and passes depend on the seed of `sample`, not on its number: chips of one seed see
+    the same dropout, so that only their devices differ.
     """
 
     mapping: Mapping
     sample: ChipSample
     passes: int
-    encodings: Table[str, LayerEncoding]
-    chances: Table[str, tuple[Chance, ...]]
+
+    @cached_property
+    def encodings(self) -> Table[str, LayerEncoding]:
+        """How each layer is read."""
+        return encodings(self.mapping, self.sample, self.passes)
+
+    @cached_property
+    def chances(self) -> Table[str, tuple[Chance, ...]]:
+        """How the modules draw, by node; those not named draw ideally."""
+        return chances_on(self.mapping, self.sample)
 
     def answers(
         self, images: npt.ArrayLike, *, first_image: int = 0, progress: Callable[[int, int], None] | None = None
@@ -59,8 +67,7 @@ def sample_chip(mapping: Mapping, passes: int, seed: int = 0, number: int = 0) -
     """
     if number < 0:
         raise ConfigError(f"chip: the number of a sampled chip must be at least 0, got {number}")
-    sample = ChipSample(seed, number)
-    return SampledChip(mapping, sample, passes, encodings(mapping, sample, passes), chances_on(mapping, sample))
+    return SampledChip(mapping, ChipSample(seed, number), passes)
 
 
 def encodings(mapping: Mapping, sample: ChipSample = FIRST, passes: int = 1) -> dict[str, LayerEncoding]:
