@@ -23,6 +23,7 @@ VALUES = {
     "model_deviation": "of the passes alone, in the model",
 }
 SCORES = {"max_probability": "max prob.", "mutual_information": "mutual inf.", "model_variance": "variance"}
+SETS_SHOWN = 3  # beside the mean over all
 COVERAGES = (1.0, 0.9, 0.8, 0.5)
 CURVE = {"classification": ("accuracy", "nll", "ece", "entropy"), "regression": ("rmse", "nll", "deviation")}
 
@@ -204,19 +205,22 @@ def _adaptive(found: Uncertainty) -> Iterator[RenderableType]:
     rows = [_costs("all passes", full, full), _costs("fewest not worse", enough, full)]
     rows += [row for a in found.adaptive for row in _saved(a)]
     yield table(["", "passes", "latency", "", "energy", "", "range"], rows, right=range(1, 6))
-    waste = found.adaptive[0].in_flight
-    yield Text(f"  energy: with the decisions and {waste} passes that have begun when an image stops", "dim")
     equal = [a.quality.rule.name for a in found.adaptive if not a.quality.to_full.is_worse]
-    yield Text(f"  not shown to be worse than all passes (95 %): {', '.join(equal) or 'none of these rules'}", "dim")
+    notes = [
+        ["energy", f"with the decisions and {found.adaptive[0].in_flight} passes that have begun when an image stops"],
+        ["not worse", "than all passes, or not shown to be (95 %): " + (", ".join(equal) or "none of these rules")],
+    ]
+    yield table(["", ""], notes)
     yield heading("Its answers less those of fixed passes (paired 95 % intervals)")
     yield table(
         ["", "passes", "accuracy", "interval", "NLL", "interval"],
         (row for a in found.adaptive for row in _differences(a)),
         right=range(1, 6),
     )
-    if sets := list(found.adaptive[0].full.auroc):
+    if found.ood:
         yield heading("And how well their entropy still tells unknown images (AUROC)")
-        yield table(["", *sets], _still_told(found), right=range(1, len(sets) + 1))
+        names = list(found.adaptive[0].full.auroc)
+        yield table(["", "mean", *names[:SETS_SHOWN]], _still_told(found), right=range(1, SETS_SHOWN + 2))
 
 
 def _saved(a: Adaptive) -> Iterator[list[Cell]]:
@@ -241,7 +245,8 @@ def _still_told(found: Uncertainty) -> Iterator[list[Cell]]:
     first = found.adaptive[0]
     efforts = [("all passes", first.full), ("fewest not worse", first.enough)]
     for name, effort in (*efforts, *((a.quality.rule.name, a.effort) for a in found.adaptive)):
-        yield [name, *(_share(area.value) for area in effort.auroc.values())]
+        areas = list(effort.auroc.values())
+        yield [name, _share(_mean(areas)), *(_share(area.value) for area in areas[:SETS_SHOWN])]
 
 
 def _differences(a: Adaptive) -> Iterator[list[Cell]]:

@@ -109,6 +109,9 @@ def test_adaptive_rows_stand_beside_all_and_as_many_passes(found):
         assert f"{100 * a.energy_share:.0f} %" in cost[at]
         assert cost[at + 1].split()[3] == f"{a.fixed.passes:g}"
     assert f"{found.adaptive[0].in_flight} passes that have begun" in text
+    equal = " ".join(body(text, "  not worse  ").split())
+    for a in found.adaptive:
+        assert (a.quality.rule.name in equal) == (not a.quality.to_full.is_worse)
 
 
 def test_detection_after_fewer_passes_is_shown_by_set(found):
