@@ -66,6 +66,8 @@ def _check(at_work: Deployment, adaptive: bool) -> None:
     """Refuse what cannot be evaluated."""
     if not at_work.data.labelled:
         raise DataError(f"data set '{at_work.data.name}' has no labels, and without them there is nothing to evaluate")
+    if len(at_work.data) < 2:
+        raise ConfigError("images: an evaluation of uncertainty needs at least 2 test images, got 1")
     if adaptive and at_work.data.task == "regression":
         raise ConfigError("adaptive Monte-Carlo stops when a class leads; a regression has no classes")
     if adaptive:

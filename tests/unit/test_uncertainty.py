@@ -162,6 +162,7 @@ def test_regression_has_errors_and_coverage_and_its_own_score(regression):
     [
         ({"chips": 0}, ConfigError, "chips: must be between 1"),
         ({"chips": 2}, ConfigError, "alike"),
+        ({"images": 1}, ConfigError, "at least 2 test images"),
         ({"passes": 0}, ConfigError, "passes: must be at least 1"),
         ({"adaptive": True, "passes": 2}, ConfigError, "2 passes leave nothing"),
         ({"ood": ["nosuch"]}, DataError, "unknown shift 'nosuch'"),
