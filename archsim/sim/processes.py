@@ -9,9 +9,8 @@ from collections.abc import Generator, Sequence
 
 import simpy
 
-from archsim.sim.edge import EdgeRun
 from archsim.sim.runtime import Chunk, Feeder, Inlet, Loader, RandomSource, Running, Sink, StageRun, Store, Use
-from archsim.sim.station import Cursor, Level, use_together
+from archsim.sim.station import Cursor, use_together
 
 Process = Generator[simpy.Event, object, None]
 DONE = -1
@@ -167,23 +166,19 @@ def finish(run: StageRun) -> Process:
                 yield use_together(sweep.stations, cursor, sweep.op, positions, durations, earliest)
                 for inlet in sweep.residuals:
                     inlet.edge.release(cursor.turn * inlet.edge.pixels + inlet.frees[chunk])
-                yield from _send(cursor, sweep.sends[chunk], credit)
+                sends = sweep.sends[chunk]
+                for i, (edge, pixels) in enumerate(sends):
+                    if not edge.fits(pixels):
+                        cursor.step = 100 + i
+                        yield edge.room(cursor, pixels)
+                    edge.send(pixels, credit if i == len(sends) - 1 else None)
+                if not sends and credit is not None:
+                    credit.advance(1)
             first += len(sweep.ps)
         cursor.turn += 1
         for source in run.numbers:
             source.release(cursor.turn)
         run.passes.advance(1)
-
-
-def _send(cursor: Cursor, sends: Sequence[tuple[EdgeRun, int]], credit: Level | None) -> Process:
-    """Send what is complete, as soon as there is room for it; `credit` grows by one when the last has arrived."""
-    for i, (edge, pixels) in enumerate(sends):
-        if not edge.fits(pixels):
-            cursor.step = 100 + i
-            yield edge.room(cursor, pixels)
-        edge.send(pixels, credit if i == len(sends) - 1 else None)
-    if not sends and credit is not None:
-        credit.advance(1)
 
 
 def keep(store: Store) -> Process:
