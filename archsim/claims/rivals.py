@@ -28,9 +28,13 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Rival:
-    """One network with one way of being uncertain. `memory_bits`: weights and parameters, each once."""
+    """One network with one way of being uncertain.
+
+    `memory_bits`: weights and parameters, each once. `crossbars`: that hold it once, without replicas for speed.
+    """
 
     title: str
+    passes: int
     accuracy: Estimate
     nll: Estimate
     ece: Estimate
@@ -60,6 +64,7 @@ def _on_chip(bench: Bench, title: str, suffix: str, passes: int) -> Rival:
     cost = bench.costs(COMMON_CHIP, name, passes)
     return Rival(
         title,
+        passes,
         *_judged(bench, bench.logits(on), [bench.logits(on, *unknown) for unknown in _present(bench)]),
         memory_bits=cost.memory.weights + cost.memory.parameters,
         energy_j_per_image=cost.energy_j_per_image,
@@ -70,7 +75,7 @@ def _on_chip(bench: Bench, title: str, suffix: str, passes: int) -> Rival:
 
 def _ensemble(bench: Bench) -> Rival:
     """Run each member once, one after the other; all of them stay on the chip."""
-    members = bench.workload(f"{NETWORK}_ensemble").ensemble()
+    members = bench.workload(f"{NETWORK}_deterministic").ensemble()
     on = [deploy(bench.chip(COMMON_CHIP), m, passes=1, images=bench.images, seed=bench.seed) for m in members]
     cost = bench.costs(COMMON_CHIP, f"{NETWORK}_deterministic", 1)
     count = len(members)
@@ -81,6 +86,7 @@ def _ensemble(bench: Bench) -> Rival:
 
     return Rival(
         f"Deep ensemble of {count}",
+        count,
         *_judged(bench, together(), [together(*unknown) for unknown in _present(bench)]),
         memory_bits=count * (cost.memory.weights + cost.memory.parameters),
         energy_j_per_image=by_ends(lambda end: count * getattr(energy, end), energy.method),
@@ -116,6 +122,7 @@ def _variational(bench: Bench) -> Rival:
     ]
     return Rival(
         "Full variational inference",
+        TRUSTED_PASSES,
         *_judged(bench, answers[0], answers[1:]),
         memory_bits=numbers * 2 * VARIATIONAL_BITS + cost.memory.parameters,
         energy_j_per_image=by_ends(joules, "component ranges"),
@@ -150,4 +157,4 @@ def _present(bench: Bench) -> list[tuple[str, float | None]]:
 
 
 def _crossbars(cost: Result) -> int:
-    return sum(row.crossbars for row in cost.layers)
+    return sum(row.crossbars // row.replicas for row in cost.layers)

@@ -138,13 +138,14 @@ def _record(row: Row) -> dict[str, Any]:
 
 
 RIVAL_HEAD = (
-    "network", "accuracy", "NLL", "ECE", "AUROC", "memory", "energy", "latency", "crossbars",
+    "network", "passes", "accuracy", "NLL", "ECE", "AUROC", "memory", "energy", "latency", "crossbars",
 )  # fmt: skip
 
 
 def _rival(rival: Rival) -> list[Cell]:
     return [
         rival.title,
+        str(rival.passes),
         f"{100 * rival.accuracy.value:.2f} %",
         f"{rival.nll.value:.4f}",
         f"{rival.ece.value:.4f}",
@@ -158,8 +159,7 @@ def _rival(rival: Rival) -> list[Cell]:
 
 def _rival_notes(rivals: Iterable[Rival]) -> Iterator[str]:
     yield (
-        "All on the same chip with the same passes (one for the deterministic network, one for each member of the"
-        " ensemble). AUROC: predictive entropy, averaged over the OOD sets. Memory: weights and parameters, each once."
+        "All on the same chip. AUROC: predictive entropy, averaged over the OOD sets. Memory: weights and parameters, each once."
     )
     for rival in rivals:
         if rival.note:
