@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from archsim.metrics.regression import RegressionQuality
 from archsim.metrics.result import Result, finite
 
 MORE_IS_BETTER = frozenset({"accuracy"})
+WANTED = MappingProxyType({"coverage_50": 0.5, "coverage_90": 0.9})  # neither more nor less is better
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Batch:
 def spread_of(name: str, values: tuple[float, ...]) -> Spread:
     """Return the spread of one figure over chips."""
     array = np.array(values)
-    worst = int(array.argmin() if name in MORE_IS_BETTER else array.argmax())
+    badness = -array if name in MORE_IS_BETTER else np.abs(array - WANTED[name]) if name in WANTED else array
+    worst = int(badness.argmax())
     deviation = float(array.std(ddof=1)) if len(values) > 1 else math.nan
     return Spread(float(array.mean()), deviation, float(array.min()), float(array.max()), worst)

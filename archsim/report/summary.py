@@ -33,7 +33,7 @@ STEPS = 5  # of the critical path
 NEGLIGIBLE = 1e-3  # of the latency: what need not be shown of its parts
 QUALITY = {
     "accuracy": "right answers",
-    "nll": "nats: negative log-likelihood of the right class",
+    "nll": "nats: negative log-likelihood of what is right",
     "brier": "squared error of the probabilities, 0 to 2",
     "ece": "expected calibration error",
     "adaptive_ece": "the same over bins of equally many images",

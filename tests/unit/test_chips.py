@@ -60,6 +60,8 @@ def test_spreads_by_hand(batch):
         assert (spreads[name].low, spreads[name].high) == (min(values), max(values))
     assert spread_of("accuracy", (0.9, 0.7, 0.8)).worst == 1
     assert spread_of("nll", (0.9, 0.7, 0.8)).worst == 0
+    assert spread_of("coverage_90", (0.95, 0.7, 0.92)).worst == 1
+    assert spread_of("coverage_50", (0.45, 0.6, 0.7)).worst == 2
     assert np.isnan(spread_of("nll", (0.9,)).deviation)
 
 
