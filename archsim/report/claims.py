@@ -159,7 +159,8 @@ def _rival(rival: Rival) -> list[Cell]:
 
 def _rival_notes(rivals: Iterable[Rival]) -> Iterator[str]:
     yield (
-        "All on the same chip. AUROC: predictive entropy, averaged over the OOD sets. Memory: weights and parameters, each once."
+        "All on the same chip. AUROC: predictive entropy, averaged over the OOD sets. Memory: weights and parameters,"
+        " each once; crossbars: without replicas."
     )
     for rival in rivals:
         if rival.note:
