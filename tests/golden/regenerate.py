@@ -16,6 +16,7 @@ from archsim.pipeline import evaluate
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("results.json")
+COSTS = {"images": 3, "passes": 10, "function": False}
 POINTS = {
     "lenet5 on spatial stt": ("spatial_spindrop_stt", "lenet5_digits", {"images": 50, "passes": 5}),
     "lenet5 on sot": ("spatial_spindrop_sot", "lenet5_digits", {"images": 50, "passes": 5}),
@@ -25,6 +26,10 @@ POINTS = {
     "vgg costs on sot": (
         "spatial_spindrop_sot_8x8", "vgg_small_cifar10", {"images": 3, "passes": 10, "function": False},
     ),
+    "lenet5 with one module": ("scale_dropout_sot", "lenet5_digits_scale", COSTS),
+    "lenet5 with statistics": ("inverted_norm_sot", "lenet5_digits_affine", COSTS),
+    "lenet5 with gaussians": ("subset_vi_sot", "lenet5_digits_subset", COSTS),
+    "lenet5 with an arbiter": ("spinbayes_sot", "lenet5_digits_spinbayes", COSTS),
     "lenet5 layer by layer": (
         "ideal", "lenet5_digits", {"images": 3, "passes": 4, "function": False, "schedule": "layer_by_layer"},
     ),
