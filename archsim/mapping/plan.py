@@ -8,7 +8,7 @@ from math import ceil
 
 from archsim.hardware.chip import Chip
 from archsim.mapping.checks import check_cut_layers, check_units
-from archsim.mapping.layout import Layout, blocks_of, lay_out
+from archsim.mapping.layout import Layout, blocks_at_work, blocks_of, lay_out
 from archsim.mapping.parameters import check_parameters
 from archsim.mapping.placement import Demand, Grid, Share, place, replicate, segment
 from archsim.mapping.sharing import share_input, share_output
@@ -62,14 +62,14 @@ class Placed:
         return self.layout.crossbars
 
     @property
-    def at_work(self) -> range:
+    def at_work(self) -> tuple[int, ...]:
         """The tiles of the first copy, which stand for those of whichever works; all tiles, without an arbiter."""
-        return blocks_of(self.layout, self.per_tile, copy=0)
+        return self.copy_tiles[0]
 
     @property
-    def copy_tiles(self) -> tuple[range, ...]:
+    def copy_tiles(self) -> tuple[tuple[int, ...], ...]:
         """Where each of the copies is that an arbiter chooses among; one, where there is no arbiter."""
-        return tuple(blocks_of(self.layout, self.per_tile, copy) for copy in range(self.layout.copies))
+        return tuple(tuple(blocks_at_work(self.layout, self.per_tile, c)) for c in range(self.layout.copies))
 
     @property
     def fraction(self) -> float:
@@ -169,7 +169,7 @@ def _place_round(
         for s, r, first in zip(shares, replicas, starts, strict=True)
     ]
     where = [blocks_of(at, grid.per_tile) for at in layouts]
-    at_work = [blocks_of(at, grid.per_tile, copy=0) for at in layouts]
+    at_work = [tuple(blocks_at_work(at, grid.per_tile)) for at in layouts]
     stages = [graph.stages[s.layer] for s in shares]
     columns = [_held_columns(tilings[s.layer], s, arch.crossbar.columns) for s in shares]
     outputs = [_outputs(tilings[s.layer], held) for s, held in zip(shares, columns, strict=True)]

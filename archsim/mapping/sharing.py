@@ -47,7 +47,7 @@ def share_input(stages: Sequence[Stage], tiles: Sequence[range], capacity: int) 
 
 
 def share_output(
-    names: Sequence[str], tiles: Sequence[range], held: Sequence[int], one: Sequence[int], capacity: int
+    names: Sequence[str], tiles: Sequence[Sequence[int]], held: Sequence[int], one: Sequence[int], capacity: int
 ) -> list[int]:
     """Return the bits of all output buffers that each layer gets: a tile divides equally what no held map takes.
 
@@ -71,7 +71,7 @@ def share_output(
     return out
 
 
-def _load(bits: Sequence[int], tiles: Sequence[range]) -> dict[int, int]:
+def _load(bits: Sequence[int], tiles: Sequence[Sequence[int]]) -> dict[int, int]:
     load: dict[int, int] = defaultdict(int)
     for need, where in zip(bits, tiles, strict=True):
         for t in where:

@@ -8,7 +8,7 @@ import numpy as np
 
 from archsim.hardware.chip import Chip
 from archsim.mapping.geometry import Counts, pixels
-from archsim.mapping.layout import blocks_of
+from archsim.mapping.layout import blocks_at_work
 from archsim.mapping.plan import Placed
 from archsim.mapping.stages import Stage
 from archsim.mapping.vectors import bank_ps, bank_size
@@ -51,7 +51,7 @@ def stage_chunks(chip: Chip, placed: Placed, grain: str, crossings: Sequence[Rou
     converting: list[Counts] = []
     if size is not None:
         conversions = stage.input_bits * len(placed.tiling.groups) * placed.columns
-        banks = len(blocks_of(placed.layout, size, copy=0))
+        banks = len(blocks_at_work(placed.layout, size))
         converting = [sizes * bank_ps(chip, conversions, banks)] * banks
     whole = (sizes, stage.needs[ends - 1], stage.frees[ends - 1])
     array = np.diff(np.maximum(arrays, port_ps(chip, placed, ends)), prepend=0)

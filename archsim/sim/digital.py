@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from math import ceil
 
 import numpy as np
@@ -11,6 +11,7 @@ from archsim.hardware.chip import Chip
 from archsim.hardware.parts.logic import LANE
 from archsim.mapping.digital import ACCUMULATE, FINISH, node_actions, statistics
 from archsim.mapping.geometry import Counts
+from archsim.mapping.layout import blocks_at_work
 from archsim.mapping.parameters import PARAMETER_BITS, is_scaled, read_parameters
 from archsim.mapping.plan import ACCUMULATOR_BITS, Placed
 from archsim.sim.operations import shifts, sums
@@ -71,16 +72,17 @@ def digital_ps(chip: Chip, placed: Placed, ends: Counts, sweep: int = 0) -> list
     """
     cycle = cycle_ps(chip)
     organisation = chip.arch.organisation
-    per_tile, per_core = organisation.crossbars_per_tile, organisation.crossbars_per_core
-    first, total = placed.layout.first, placed.layout.crossbars // placed.layout.copies
+    total = placed.layout.crossbars // placed.layout.copies
+    cores = Counter(
+        core // organisation.cores_per_tile for core in blocks_at_work(placed.layout, organisation.crossbars_per_core)
+    )
     known: dict[tuple[int, int], Counts] = {}
     out = []
-    for tile in placed.at_work:
-        start, stop = max(first, tile * per_tile), min(first + total, (tile + 1) * per_tile)
-        key = (stop - start, (stop - 1) // per_core - start // per_core + 1)
+    for tile, crossbars in blocks_at_work(placed.layout, organisation.crossbars_per_tile).items():
+        key = (crossbars, cores[tile])
         if key not in known:
-            share = key[0] / total
-            slowest = max(_busy_ps(chip, placed, sweep, share, key[1]).values())
+            share = crossbars / total
+            slowest = max(_busy_ps(chip, placed, sweep, share, cores[tile]).values())
             spent = np.maximum(np.ceil(ends * (slowest / cycle) - NO_DELAY), 1).astype(np.int64) * cycle
             known[key] = spent + _statistics_ps(chip, placed, sweep, share)
         out.append(known[key])

@@ -7,7 +7,7 @@ from math import ceil, inf
 
 from archsim.errors import SimulationError
 from archsim.mapping.activity import Activity
-from archsim.mapping.layout import blocks_of
+from archsim.mapping.layout import blocks_at_work
 from archsim.mapping.plan import ACCUMULATOR_BITS, Placed
 from archsim.mapping.vectors import bank_size
 from archsim.sim import processes
@@ -183,7 +183,7 @@ class Machine:
         if size is None:
             return []
         per_tile = ceil(arch.organisation.crossbars_per_tile / size)
-        return [self.shared(f"converters {b}", f"tile {b // per_tile}") for b in blocks_of(placed.layout, size, copy=0)]
+        return [self.shared(f"converters {b}", f"tile {b // per_tile}") for b in blocks_at_work(placed.layout, size)]
 
 
 def label_of(placed: Placed) -> str:

@@ -13,7 +13,7 @@ import pytest
 from archsim.errors import MappingError
 from archsim.mapping.activity import bits_per_pass, gaussians_per_pass, kept_bits
 from archsim.mapping.digital import node_actions
-from archsim.mapping.layout import blocks_of, lay_out
+from archsim.mapping.layout import blocks_at_work, blocks_of, lay_out
 from archsim.mapping.parameters import read_parameters, stored_parameters
 from archsim.mapping.plan import map_trace, random_counters, random_modules
 from archsim.mapping.stages import build_stages
@@ -61,7 +61,7 @@ def test_copies_take_crossbars_each_and_stand_one_after_the_other():
     assert (tiling.crossbars_per_copy, tiling.crossbars, tiling.cells_used) == (6, 12, 18 * 8)
     # of 4 crossbars a tile: copy 0 on tiles 0 and 1 (its second column goes on there), copy 1 on tiles 1 and 2
     layout = lay_out(tiling, column_tiles=2, replicas=1, first=0, per_tile=4)
-    assert [blocks_of(layout, 4, c) for c in range(2)] == [range(2), range(1, 3)]
+    assert [blocks_at_work(layout, 4, c) for c in range(2)] == [{0: 4, 1: 2}, {1: 2, 2: 4}]
     assert [layout.copy(i) for i in (0, 5, 6, 11)] == [0, 0, 1, 1]
     assert [layout.column(i) for i in (0, 2, 3, 5, 6, 9)] == [0, 0, 1, 1, 0, 1]
     # copy 0 sends the sums of its second column on once, copy 1 those of its first: each a half of the time
@@ -71,6 +71,29 @@ def test_copies_take_crossbars_each_and_stand_one_after_the_other():
     # copy 1: 18 rows likewise, of which the last 2 are read on tile 2, as are all of the second column but those
     assert layout.rows_read == ((18 + 10) + (18 + 16)) / 2
     assert layout.busiest_rows == 18
+
+
+def test_copies_of_a_replica_stand_beside_each_other():
+    node = node_of(Net((18,)).linear("f", 4, copies=2))
+    tiling = tile_layer(node, rows=8, columns=4, parallel_rows=8, bits_per_cell=1, strategy="unrolled")
+    # three crossbars a copy, six a replica: of 4 a tile, copy 0 of the second replica is on tiles 1 and 2
+    layout = lay_out(tiling, column_tiles=1, replicas=2, first=0, per_tile=4)
+    assert layout.of_copy(0).tolist() == [0, 1, 2, 6, 7, 8]
+    assert layout.of_copy(1).tolist() == [3, 4, 5, 9, 10, 11]
+    assert [layout.copy(i) for i in range(12)] == [0] * 3 + [1] * 3 + [0] * 3 + [1] * 3
+    assert blocks_of(layout, 4) == range(3)
+    assert [blocks_at_work(layout, 4, c) for c in range(2)] == [{0: 3, 1: 2, 2: 1}, {0: 1, 1: 2, 2: 3}]
+    # of two replicas that work at once, copy 0 sends on from tile 1 in one, copy 1 from tile 0
+    assert layout.own_crossings == (0.0, 0.5)
+    assert layout.crossings == (0.25, 0.25)
+
+
+def test_a_copy_need_not_be_on_every_tile():
+    node = node_of(Net((8,)).linear("f", 4, copies=2))
+    tiling = tile_layer(node, rows=8, columns=4, parallel_rows=8, bits_per_cell=1, strategy="unrolled")
+    layout = lay_out(tiling, column_tiles=1, replicas=2, first=3, per_tile=1)
+    assert [blocks_at_work(layout, 1, c) for c in range(2)] == [{3: 1, 5: 1}, {4: 1, 6: 1}]
+    assert (layout.crossings, layout.own_crossings, layout.rows_read) == ((0.0,) * 3, (0.0,), 8.0)
 
 
 def test_replicas_of_copies_count_all_of_them():
@@ -84,8 +107,8 @@ def test_replicas_of_copies_count_all_of_them():
 def test_one_copy_stands_for_all_in_time():
     chip = make_chip("organisation={columns: 4, rows: 1, crossbars_per_core: 2}", "mapping.replication=none")
     (placed,) = map_trace(Net((256,)).linear("f", 20, copies=4).trace(), chip).placed()
-    assert (placed.tiles, placed.at_work) == (range(4), range(1))
-    assert placed.copy_tiles == (range(1), range(1, 2), range(2, 3), range(3, 4))
+    assert (placed.tiles, placed.at_work) == (range(4), (0,))
+    assert placed.copy_tiles == ((0,), (1,), (2,), (3,))
 
 
 def test_an_input_is_paid_for_on_the_way_to_the_copy_at_work():
