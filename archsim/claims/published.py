@@ -12,6 +12,16 @@ from archsim.hardware.component import GRADES
 
 FILE = Path(__file__).with_name("published.yaml")
 Bound = Literal["equal", "at_least", "up_to"]
+GRADE = Field(pattern="^(" + "|".join(GRADES) + ")$")
+
+
+class Baseline(Model):
+    """What a published ratio is taken of: one number of a rival."""
+
+    value: float = Field(gt=0)
+    unit: str
+    grade: str = GRADE
+    source: str
 
 
 class Claim(Model):
@@ -26,9 +36,10 @@ class Claim(Model):
     value: float
     unit: str
     bound: Bound
-    grade: str = Field(pattern="^(" + "|".join(GRADES) + ")$")
+    grade: str = GRADE
     source: str
     compared_with: str
+    baseline: Baseline | None = None
     hinges_on: str
 
     @property

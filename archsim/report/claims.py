@@ -97,7 +97,9 @@ def _line(row: Row) -> list[Cell]:
 
 def _details(row: Row) -> Iterator[str]:
     claim, finding = row.claim, row.finding
-    yield f"compared with: {claim.compared_with}"
+    yield f"compared with: {claim.compared_with}" + (
+        f"; its source: {claim.baseline.source} ({claim.baseline.grade})" if claim.baseline else ""
+    )
     if finding is None:
         yield f"not run: {row.missing}"
     else:
@@ -119,14 +121,16 @@ def quantity(value: float, unit: str) -> str:
         return f"{100 * value:.2f} %"
     if unit == "op/s/W":
         return f"{value * 1e-12:.3g} TOPS/W"
-    return f"{value:.4g}" + (" x" if unit == "x" else f" {unit}" if unit == "modules" else "")
+    return f"{value:.4g}" + (" x" if unit == "x" else "")
 
 
 def _record(row: Row) -> dict[str, Any]:
-    finding = row.finding
+    claim, finding = row.claim, row.finding
     return {
         "key": row.key,
-        **row.claim.model_dump(),
+        **{k: v for k, v in claim.model_dump().items() if k != "baseline"},
+        "baseline": claim.baseline.value if claim.baseline else None,
+        "baseline_grade": claim.baseline.grade if claim.baseline else None,
         "archsim": {**plain(finding.value), "method": finding.value.method} if finding else None,
         "condition": finding.condition if finding else "",
         "why": finding.why if finding else "",
