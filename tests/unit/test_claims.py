@@ -76,7 +76,7 @@ def test_the_page_explains_a_difference_by_its_factor() -> None:
     row = Row("k", claim(), Finding(Estimate(5, 4, 6, "made up"), "somewhere", "of a reason"))
     page = claims_markdown([row], [], "archsim claims --out here")
     assert "| s | P | READ | 10 x | 5 x | 4 x to 6 x | differs |" in page
-    assert "archsim's value is 0.5 times the published one" in page
+    assert "archsim's value is 0.5 times the published one; its range does not reach it" in page
     assert "because: of a reason" in page
     assert "`archsim claims --out here`" in page
 
