@@ -47,7 +47,7 @@ METHODS = {
     "spindrop": Method("SpinDrop", "spindrop_stt", "spindrop"),
     "spatial": Method("Spatial-SpinDrop", "spatial_spindrop_stt", "spatial"),
     "scale": Method("SpinScaleDropout", "scale_dropout_sot", "scale"),
-    "affine": Method("Inverted Normalisation, Affine Dropout", "inverted_norm_sot", "affine"),
+    "affine": Method("Inverted Norm + Affine", "inverted_norm_sot", "affine"),
     "subset": Method("Bayesian sub-set inference", "subset_vi_sot", "subset"),
     "spinbayes": Method("SpinBayes", "spinbayes_sot", "spinbayes"),
 }

@@ -30,6 +30,7 @@ def claims_report(rows: Sequence[Row], rivals: Sequence[Rival]) -> Iterator[Rend
     if rivals:
         yield heading("Methods and rivals, LeNet-5 on MNIST")
         yield table(RIVAL_HEAD, (_rival(r) for r in rivals), right=range(1, len(RIVAL_HEAD)))
+        yield Text("\n".join(f"  {note}" for note in _rival_notes(rivals)))
 
 
 def claims_data(rows: Iterable[Row], rivals: Iterable[Rival]) -> dict[str, Any]:
@@ -146,9 +147,7 @@ def _record(row: Row) -> dict[str, Any]:
     }
 
 
-RIVAL_HEAD = (
-    "network", "passes", "accuracy", "NLL", "ECE", "AUROC", "memory", "energy", "latency", "crossbars",
-)  # fmt: skip
+RIVAL_HEAD = ("network", "T", "accuracy", "NLL", "ECE", "AUROC", "memory", "energy", "latency", "arrays")
 
 
 def _rival(rival: Rival) -> list[Cell]:
@@ -156,8 +155,8 @@ def _rival(rival: Rival) -> list[Cell]:
         rival.title,
         str(rival.passes),
         f"{100 * rival.accuracy.value:.2f} %",
-        f"{rival.nll.value:.4f}",
-        f"{rival.ece.value:.4f}",
+        f"{rival.nll.value:.3f}",
+        f"{rival.ece.value:.3f}",
         f"{rival.auroc.value:.3f}",
         f"{rival.memory_bits / 8192:.3g} KiB",
         show(rival.energy_j_per_image.value, "J"),
@@ -168,8 +167,8 @@ def _rival(rival: Rival) -> list[Cell]:
 
 def _rival_notes(rivals: Iterable[Rival]) -> Iterator[str]:
     yield (
-        "All on the same chip. AUROC: predictive entropy, averaged over the OOD sets. Memory: weights and parameters,"
-        " each once; crossbars: without replicas."
+        "All on the same chip, T passes. AUROC: predictive entropy, averaged over the OOD sets. Memory: weights and"
+        " parameters, each once; arrays: crossbars that hold them, without replicas."
     )
     for rival in rivals:
         if rival.note:
