@@ -53,6 +53,7 @@ def rivals(bench: Bench) -> Iterator[Rival]:
     Those whose data or checkpoints are not here are left out.
     """
     yield _on_chip(bench, "Deterministic", "deterministic", 1)
+    yield _ideal(bench)
     for method in METHODS.values():
         yield _on_chip(bench, method.title, method.suffix, TRUSTED_PASSES, method.chip)
     yield _ensemble(bench)
@@ -85,6 +86,31 @@ def _there(bench: Bench, chip: str, name: str, passes: int) -> str:
     )
 
 
+def _ideal(bench: Bench) -> Rival:
+    """Run element-wise Monte-Carlo dropout in software, exact; its costs are those of pseudo-random bits on the chip."""
+    name = f"{NETWORK}_spindrop"
+    cost = bench.costs(COMMON_CHIP, name, TRUSTED_PASSES, "stochastic.kind=lfsr")
+    return Rival(
+        "MC-dropout, ideal",
+        TRUSTED_PASSES,
+        *_in_software(bench, name),
+        memory_bits=cost.memory.weights + cost.memory.parameters,
+        energy_j_per_image=cost.energy_j_per_image,
+        latency_s_per_image=cost.latency_s_per_image,
+        crossbars=_crossbars(cost),
+        note="SpinDrop's network in software, without converters; costs with a 16-bit LFSR in place of each junction",
+    )
+
+
+def _in_software(bench: Bench, name: str) -> tuple[Estimate, Estimate, Estimate, Estimate]:
+    """Judge a workload in torch."""
+    known, *unknown = (
+        software_scores(bench.workload(name), bench.inputs(name, *which).images, TRUSTED_PASSES, bench.seed)
+        for which in [(None, None), *_present(bench)]
+    )
+    return _judged(bench, known, unknown)
+
+
 def _ensemble(bench: Bench) -> Rival:
     """Run each member once, one after the other; all of them stay on the chip."""
     members = bench.workload(f"{NETWORK}_deterministic").ensemble()
@@ -111,7 +137,6 @@ def _ensemble(bench: Bench) -> Rival:
 def _variational(bench: Bench) -> Rival:
     """Draw and write every weight anew in each pass; what that costs comes on top of the network's own passes."""
     name, settings = f"{NETWORK}_deterministic", ("mapping.replication=none",)
-    sampled = bench.workload(f"{NETWORK}_vi")
     cost = bench.costs(COMMON_CHIP, name, TRUSTED_PASSES, *settings)
     mapping = bench.deployment(COMMON_CHIP, name, TRUSTED_PASSES, *settings).mapping
     chip = mapping.chip
@@ -128,14 +153,10 @@ def _variational(bench: Bench) -> Rival:
         return float(getattr(cost.energy_j_per_image, end) + TRUSTED_PASSES * each_pass)
 
     seconds = 1e-12 * (station.busy_ps + -(-bits // chip.counts["stochastic"]) * drawing.latency_ps)
-    answers = [
-        software_scores(sampled, bench.inputs(sampled.config.name, *unknown).images, TRUSTED_PASSES, bench.seed)
-        for unknown in [(None, None), *_present(bench)]
-    ]
     return Rival(
         "Full variational inference",
         TRUSTED_PASSES,
-        *_judged(bench, answers[0], answers[1:]),
+        *_in_software(bench, f"{NETWORK}_vi"),
         memory_bits=numbers * 2 * VARIATIONAL_BITS + cost.memory.parameters,
         energy_j_per_image=by_ends(joules, "component ranges"),
         latency_s_per_image=cost.latency_s_per_image + TRUSTED_PASSES * seconds,
