@@ -87,7 +87,7 @@ def _there(bench: Bench, chip: str, name: str, passes: int) -> str:
 
 
 def _ideal(bench: Bench) -> Rival:
-    """Run element-wise Monte-Carlo dropout in software, exact; its costs are those of pseudo-random bits on the chip."""
+    """Run element-wise Monte-Carlo dropout in software; its costs are those of pseudo-random bits on the chip."""
     name = f"{NETWORK}_spindrop"
     cost = bench.costs(COMMON_CHIP, name, TRUSTED_PASSES, "stochastic.kind=lfsr")
     return Rival(
