@@ -40,13 +40,27 @@ def vector_timing(chip: Chip, stage: Stage, tiling: Tiling) -> VectorTiming:
     spread over the converters of their crossbar. With sample-and-hold the next read overlaps the conversions of the
     last.
     """
+    columns = min(tiling.columns, chip.arch.crossbar.columns)
+    return _timing(chip, columns, stage.input_bits * tiling.steps)
+
+
+def full_ps(chip: Chip) -> int:
+    """Return from vector to vector, of one bit a row, when all crossbars have all rows and columns in use."""
+    box = chip.arch.crossbar
+    steps = ceil(box.rows / box.parallel_rows)
+    vector = _timing(chip, box.columns, steps).vector_ps
+    size = bank_size(chip.arch)
+    return vector if size is None else max(vector, bank_ps(chip, steps * box.columns * size, 1))
+
+
+def _timing(chip: Chip, columns: int, steps: int) -> VectorTiming:
+    """Return the time of a vector: so many steps, each a read and the conversion of some columns."""
     box, converter = chip.arch.crossbar, chip.arch.converter
     read = chip.components["row_driver"].actions["drive"].latency_ps
     read += chip.components["crossbar"].actions["read"].latency_ps
-    steps = stage.input_bits * tiling.steps
     if converter.columns_per_converter is None:
         return VectorTiming(read, 0, steps * read, 0)
-    turns = ceil(min(tiling.columns, box.columns) / ceil(box.columns / converter.columns_per_converter))
+    turns = ceil(columns / ceil(box.columns / converter.columns_per_converter))
     convert = turns * conversion_ps(chip)
     if converter.sample_hold:
         return VectorTiming(read, convert, steps * max(read, convert), min(read, convert))

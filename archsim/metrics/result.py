@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from archsim.hardware.component import Figure
+from archsim.hardware.describe import Row
 from archsim.hardware.effects import Effect
 from archsim.metrics.critical import Step
 from archsim.metrics.endurance import Endurance
@@ -18,9 +19,11 @@ from archsim.metrics.memory import Memory
 from archsim.metrics.plausibility import Check
 from archsim.metrics.quality import Quality
 from archsim.metrics.regression import RegressionQuality
+from archsim.metrics.roofline import Roofline
 from archsim.sim.log import RunLog, StationTotal
 from archsim.units import show
 
+SCHEMA = "archsim/result@1"
 PICO = 1e-12
 OFF_CHIP = "memory"
 
@@ -33,7 +36,8 @@ class Result:
     pass. `quality`: None where there were no labelled images. `config`: everything that made the result, expanded;
     `config_hash`: a hash of it. `chip_sample`: which sampled chip answered. `effects`: the imperfections that are on.
     `tiers`: by layer, how it was computed ("packed": exactly, "noise": with the noise of reads, "conductance": cell by
-    cell); empty without a functional pass.
+    cell); empty without a functional pass. `figures`: every number that the chip was built from, with range, grade and
+    the keys of its sources; `citations`: what those keys stand for.
     """
 
     arch: str
@@ -48,11 +52,14 @@ class Result:
     plausibility: tuple[Check, ...]
     layers: tuple[LayerRow, ...]
     critical_path: tuple[Step, ...]
+    roofline: Roofline
     quality: Quality | RegressionQuality | None
     warnings: tuple[str, ...]
     config: Table[str, Any]
     chip_sample: int = 0
     effects: tuple[Effect, ...] = ()
+    figures: tuple[Row, ...] = ()
+    citations: Table[str, str] = field(default_factory=dict)
     tiers: Table[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -115,6 +122,7 @@ class Result:
         """Return plain data for JSON: SI units in the keys, null where a number is infinite or unknown."""
         log, energy = self.log, self.energy_j_per_image
         out: dict[str, Any] = {
+            "schema": SCHEMA,
             "arch": self.arch,
             "workload": self.workload,
             "seed": self.seed,
@@ -164,6 +172,10 @@ class Result:
             "stalls": [{"process": s.process, "cause": s.cause, "waited_s": s.waited_ps * PICO} for s in log.stalls],
             "layers": [asdict(row) for row in self.layers],
             "critical_path": [asdict(step) for step in self.critical_path],
+            "roofline": {
+                **asdict(self.roofline),
+                "points": [{**asdict(p), "intensity": p.intensity} for p in self.roofline.points],
+            },
             "plausibility": [{**asdict(c), "plausible": c.plausible} for c in self.plausibility],
             "events": log.events,
             "simulated_passes": log.simulated_passes,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from archsim.config import content_hash
 from archsim.functional import FunctionalRun
+from archsim.hardware.describe import describe
 from archsim.mapping.plan import Mapping
 from archsim.metrics.critical import critical_path
 from archsim.metrics.endurance import endurance_of
@@ -17,6 +18,7 @@ from archsim.metrics.plausibility import Check, plausibility
 from archsim.metrics.quality import Quality
 from archsim.metrics.regression import RegressionQuality
 from archsim.metrics.result import Result
+from archsim.metrics.roofline import roofline
 from archsim.pipeline.deployment import Deployment, deploy
 from archsim.pipeline.inputs import ChipLike, NetworkLike
 from archsim.pipeline.sampled import SampledChip, activities
@@ -92,6 +94,7 @@ def measured(
         images=log.images, schedule=log.schedule, grain=log.grain, function=run is not None,
         chip_sample=chip.sample.number,
     )  # fmt: skip
+    figures = tuple(describe(design))
     return Result(
         arch=design.arch.name,
         workload=at_work.trace.name,
@@ -105,12 +108,15 @@ def measured(
         plausibility=checks,
         layers=layer_rows(mapping, log, activity, energy),
         critical_path=critical_path(mapping, log.schedule, log.grain),
+        roofline=roofline(mapping, log),
         quality=quality,
         warnings=(*design.warnings, *_untrained(at_work, run), *_doubts(mapping, checks)),
         config=config,
         chip_sample=chip.sample.number,
         effects=design.effects.on,
         tiers=chip.tiers if run is not None else {},
+        figures=figures,
+        citations={k: text for k, text in design.library.sources.items() if any(k in row.sources for row in figures)},
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 
 from archsim.errors import ConfigError
 from archsim.metrics.chips import Batch
-from archsim.metrics.result import Result
+from archsim.metrics.result import Result, finite
 
 LIBRARIES = ("numpy", "numba", "simpy", "pydantic", "pandas", "pyarrow")
 
@@ -96,7 +96,7 @@ class ResultFolder(OutputFolder):
             self.table("chips", [{"chip": i, **{k: v[i] for k, v in values.items()}} for i in range(len(batch))])
         self.table("layers", [asdict(row) for row in result.layers])
         self.table("energy", [_energy_row(asdict(row)) for row in result.energy])
-        self.json("manifest.json", manifest(result, command))
+        self.json("manifest.json", manifest(result, command) | assumptions(result))
 
 
 class Made(Protocol):
@@ -130,6 +130,11 @@ def manifest(result: Made, command: Sequence[str]) -> dict[str, Any]:
         },
         "platform": {"system": platform.platform(), "machine": platform.machine(), "byte_order": sys.byteorder},
     }
+
+
+def assumptions(result: Result) -> dict[str, Any]:
+    """Return every number that the chip was built from, and what the keys of their sources stand for."""
+    return {"figures": [finite(asdict(row)) for row in result.figures], "citations": dict(result.citations)}
 
 
 def _energy_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from archsim.metrics.result import finite, plain
 from archsim.metrics.selective import POINTS, RiskCoverage
 from archsim.workload.data import Task
 
+SCHEMA = "archsim/uncertainty@1"
 DETECTED = ("auroc", "aupr_out", "aupr_in", "fpr95", "detected", "false_alarms")
 
 
@@ -168,6 +169,7 @@ class Uncertainty:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: entropies and NLL in nats, units of other figures in their names."""
         out: dict[str, Any] = {
+            "schema": SCHEMA,
             "arch": self.arch,
             "workload": self.workload,
             "task": self.task,
