@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -48,13 +49,14 @@ class Entry(Model):
             raise ValueError("a plain number needs `unit:` (what it counts), and a quantity has its unit in the text")
         return self
 
-    @property
+    @cached_property
     def dimension(self) -> str:
         """The name of its dimension; plain numbers are of dimension `ratio`."""
         return units.dimension_of(quantity(self.value))
 
+    @cached_property
     def figure(self) -> Figure:
-        """Return the entry in SI units."""
+        """The entry in SI units."""
         low, value, high = (quantity(amount).value for amount in (self.range[0], self.value, self.range[1]))
         note = "; ".join(part for part in (f"per {self.per}" if self.per else "", self.note) if part)
         return Figure(value, low, high, self.grade, self.source, note)

@@ -69,7 +69,7 @@ class Library:
         if entry.dimension != dimension:
             wanted = f"'{dimension}' (like '{units.dimension_named(dimension).example}')"
             raise UnitError(f"{self.name}: {path}: expected dimension {wanted}, got '{entry.value}'")
-        return entry.figure()
+        return entry.figure
 
     def number(self, path: str) -> Figure:
         """Return a dimensionless entry; errors as for `figure`."""
