@@ -9,7 +9,7 @@ from typing import Any, Literal
 from archsim.metrics.intervals import Estimate
 
 Origin = Literal["simulated", "measured", "modelled", "record", "published"]
-Mode = Literal["sequential", "folded", "shared_prefix"]
+Mode = Literal["sequential", "folded", "shared_prefix", "on_chip"]
 Boundary = Literal["chip", "module", "board", "wall", "unstated"]
 
 BOUNDARIES: Mapping[str, str] = {
@@ -19,6 +19,7 @@ BOUNDARIES: Mapping[str, str] = {
     "wall": "the mains plug of the whole system, power supply and host included",
     "unstated": "the source does not say",
 }
+ON_CHIP = "on_chip"  # an image is loaded once, and the chip repeats the pass by itself; processors have `MODES`
 MODES: Mapping[str, str] = {
     "sequential": "one call a pass, one after the other",
     "folded": "all passes in one call, as a larger batch",
@@ -30,16 +31,16 @@ MODES: Mapping[str, str] = {
 class OperatingPoint:
     """One way to run a network on a platform, and what it takes. All energies are joules an image, all passes included.
 
-    `batch`: images of a call. `software`: what runs it ("eager", "compile", "cuda_graph", "fused engine", ...).
+    `passes`, `mode`: None where a publication does not say. `batch`: images of a call. `software`: what runs it ("eager", "compile", "cuda_graph", "fused engine", ...).
     `latency_s`: from the call to the answers of all its images; `percentiles` of it by name ("p50"), where measured.
     `interval_s`: between images in a long run, where calls overlap; None: calls follow each other. `energy_j`: while
     busy, idle power included; `dynamic_j`: of it above idle. `idle_w`: power while nothing runs. `terms`: what the
     latency and the energy are made of, by name with unit ("launch_s"), where known.
     """
 
-    passes: int
+    passes: int | None
     batch: int
-    mode: Mode
+    mode: Mode | None
     software: str
     precision: str
     power_mode: str | None = None
