@@ -32,11 +32,11 @@ class OperatingPoint:
     """One way to run a network on a platform, and what it takes. All energies are joules an image, all passes included.
 
     `passes`, `mode`: None where a publication does not say. `batch`: images of a call. `software`: what runs it
-    ("eager", "compile", "cuda_graph", "fused engine", ...). `latency_s`: from the call to the answers of all its images;
-    `percentiles` of it by name ("p50"), where measured.
-    `interval_s`: between images in a long run, where calls overlap; None: calls follow each other. `energy_j`: while
-    busy, idle power included; `dynamic_j`: of it above idle. `idle_w`: power while nothing runs. `terms`: what the
-    latency and the energy are made of, by name with unit ("launch_s"), where known.
+    ("eager", "compile", "cuda_graph", "fused engine", ...). `latency_s`: from the call to the answers of all its
+    images; `percentiles` of it by name ("p50"), where measured. `interval_s`: between images in a long run, where calls
+    overlap; None: calls follow each other. `energy_j`: while busy, idle power included; `dynamic_j`: of it above idle.
+    `idle_w`: power while nothing runs. `terms`: what the latency and the energy are made of, by name with unit
+    ("launch_s"), where known.
     """
 
     passes: int | None
