@@ -19,7 +19,7 @@ BOUNDARIES: Mapping[str, str] = {
     "wall": "the mains plug of the whole system, power supply and host included",
     "unstated": "the source does not say",
 }
-ON_CHIP = "on_chip"  # an image is loaded once, and the chip repeats the pass by itself; processors have `MODES`
+ON_CHIP: Mode = "on_chip"  # an image is loaded once, and the chip repeats the pass by itself; processors have `MODES`
 MODES: Mapping[str, str] = {
     "sequential": "one call a pass, one after the other",
     "folded": "all passes in one call, as a larger batch",

@@ -1,0 +1,17 @@
+"""What a chip gains over other platforms: the same network, as many passes, within stated boundaries of energy."""
+
+from __future__ import annotations
+
+from archsim.comparison.chip import chip_platform
+from archsim.comparison.comparison import Comparison
+from archsim.comparison.figures import Terms
+from archsim.comparison.headline import Headline, headline
+from archsim.comparison.ratios import Ratio, quotient, ratios
+from archsim.comparison.run import compare
+from archsim.comparison.software import Software
+from archsim.comparison.sources import KINDS
+
+__all__ = [
+    "KINDS", "Comparison", "Headline", "Ratio", "Software", "Terms", "chip_platform", "compare", "headline", "quotient",
+    "ratios",
+]  # fmt: skip

@@ -1,0 +1,139 @@
+"""Baselines by name: which kinds there are, and how each makes its platforms. All names are checked before one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from archsim.baselines.network import signature
+from archsim.baselines.platform import OperatingPoint, Platform
+from archsim.errors import ArchsimError, ConfigError, nearest
+from archsim.workload.spec import Workload
+from archsim.workload.trace import Trace
+
+Progress = Callable[[str, int, int], None]
+EXAMPLES = "measured:cpu, modelled:jetson_agx_orin, record:NAME, published"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every platform is asked for: a network, passes of an image, and images of a call."""
+
+    source: Workload | Trace
+    trace: Trace
+    passes: int
+    batches: tuple[int, ...]
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline as the user named it, such as "modelled:jetson_agx_orin"; `what` follows the colon."""
+
+    name: str
+    what: str
+    task: Task
+
+
+@dataclass(frozen=True)
+class Found:
+    """The platforms of a baseline. `lost`: what ended it midway, in a sentence; then the points until then are here."""
+
+    platforms: tuple[Platform, ...]
+    lost: str | None = None
+
+
+Finder = Callable[[], Found]
+"""Makes the platforms of a baseline that has been checked; what takes time, or may break midway, happens in here."""
+
+
+def finders(names: Sequence[str], task: Task) -> list[Finder]:
+    """Return what makes the platforms of each baseline, in order.
+
+    Raises `ConfigError` for a name that repeats, an unknown kind, or whatever a kind finds wrong with its name.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"baseline '{name}' is given more than once")
+    return [_finder(name, task) for name in names]
+
+
+def _finder(name: str, task: Task) -> Finder:
+    kind, _, what = name.partition(":")
+    if kind not in KINDS:
+        raise ConfigError(f"baseline '{name}': unknown kind '{kind}'{nearest(kind, KINDS)} (such as {EXAMPLES})")
+    return KINDS[kind](Baseline(name, what, task))
+
+
+def _measured(asked: Baseline) -> Finder:
+    source = asked.task.source
+    if not isinstance(source, Workload):
+        raise ConfigError(
+            f"baseline '{asked.name}': a trace holds no torch module to measure; give the workload's file"
+        )
+    from archsim.baselines.measured import check_target  # torch
+
+    check_target(asked.what)
+    return lambda: _measure(asked, source)
+
+
+def _measure(asked: Baseline, workload: Workload) -> Found:
+    """Measure; what ends it midway costs nothing of what it had."""
+    from archsim.baselines.measured import measure
+
+    task = asked.task
+    points: list[OperatingPoint] = []
+    try:
+        platform = measure(
+            workload, asked.what, passes=(task.passes,), batches=task.batches, on_point=points.append,
+            progress=task.progress,
+        )  # fmt: skip
+    except ArchsimError as error:
+        kept = Platform(
+            name=asked.name,
+            origin="measured",
+            device=asked.what,
+            network=task.trace.name,
+            signature=signature(task.trace),
+            points=tuple(points),
+            no_energy="the measurement ended before its end",
+            notes=(f"ended midway: {error}",),
+        )
+        return Found((kept,) if points else (), f"{asked.name}: {error}")
+    return Found((platform,))
+
+
+def _modelled(asked: Baseline) -> Finder:
+    from archsim.baselines import find_device, modelled
+
+    device, _, power_mode = asked.what.partition("@")
+    platform = modelled(
+        find_device(device),
+        asked.task.trace,
+        passes=asked.task.passes,
+        batches=asked.task.batches,
+        power_mode=power_mode or None,
+    )
+    return lambda: Found((platform,))
+
+
+def _recorded(asked: Baseline) -> Finder:
+    from archsim.baselines.records import find_record
+
+    trace = asked.task.trace
+    platform = find_record(asked.what).platform(signature(trace), trace.name, asked.task.passes)
+    return lambda: Found((platform,))
+
+
+def _published(asked: Baseline) -> Finder:
+    if asked.what:
+        raise ConfigError(f"baseline '{asked.name}': 'published' stands alone, for all rivals that the papers name")
+    from archsim.baselines.records import published_rivals
+
+    return lambda: Found(published_rivals())
+
+
+KINDS: Mapping[str, Callable[[Baseline], Finder]] = MappingProxyType(
+    {"measured": _measured, "modelled": _modelled, "record": _recorded, "published": _published}
+)
