@@ -1,0 +1,179 @@
+"""Marks that several plots share: grouped bars with whiskers, points with whiskers, labels that keep out of each other's way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Annotation
+
+from archsim.report.plots.data import Interval, Shown
+from archsim.report.plots.style import HATCH, INK, SMALL, SOFT, Scale
+
+GROUP = 0.78  # of the room of a row that its bars take
+ROW, BAR, FRAME = 0.17, 0.1, 0.75  # inches: a row, each bar in it, what surrounds the axes
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One bar a row; None leaves a row empty.
+
+    `hatched`: of each value, what is hatched rather than filled. `beside`: a short text for each row, right of the axes.
+    """
+
+    colour: str
+    values: Sequence[Interval | None]
+    hatched: Sequence[float] = ()
+    beside: Sequence[str] = field(default_factory=tuple)
+
+
+def height_of(rows: int, bars: int) -> float:
+    """Return the height in inches of a figure with so many rows of so many bars each."""
+    return FRAME + rows * (ROW + BAR * bars)
+
+
+def grouped_bars(axes: Axes, rows: Sequence[str], groups: Sequence[Bars], scale: Scale, *, whiskers: bool = True) -> None:
+    """Draw horizontal bars from the top down, those of a row below each other, with whiskers for their ranges."""
+    thick = GROUP / max(1, len(groups))
+    for k, bars in enumerate(groups):
+        for row, value in enumerate(bars.values):
+            if value is None:
+                continue
+            place = row + (k + 0.5) * thick - GROUP / 2
+            shown = value.times(scale.factor)
+            hatched = bars.hatched[row] * scale.factor if bars.hatched else 0.0
+            _bar(axes, place, thick * 0.92, shown.value - hatched, hatched, bars.colour)
+            if whiskers and shown.low < shown.high:
+                whisker(axes, shown, place, vertical=False, colour=INK)
+            if bars.beside:
+                beside(axes, row, bars.beside[row])
+    name_rows(axes, rows)
+    axes.set_xlim(left=0)
+
+
+def _bar(axes: Axes, place: float, thick: float, filled: float, hatched: float, colour: str) -> None:
+    if filled or not hatched:
+        axes.barh(place, filled, thick, color=colour, linewidth=0)
+    if hatched:
+        axes.barh(place, hatched, thick, left=filled, facecolor="none", edgecolor=colour, hatch=HATCH, linewidth=0.8)
+
+
+def name_rows(axes: Axes, rows: Sequence[str]) -> None:
+    """Write what each row is, the first on top."""
+    axes.set_yticks(range(len(rows)), [shorten(row) for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def beside(axes: Axes, row: float, text: str) -> None:
+    """Write a text right of the axes, at the height of a row."""
+    axes.annotate(
+        text, (1, row), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+        va="center", fontsize=SMALL, annotation_clip=False,
+    )  # fmt: skip
+
+
+def whisker(
+    axes: Axes, value: Interval, place: float, *, vertical: bool = True, colour: str = INK, width: float = 0.9
+) -> None:
+    """Draw the range of a value with caps, at `place` of the other axis; what is unchanged has none."""
+    ends = [[value.value - value.low], [value.high - value.value]]
+    x, y = ([place], [value.value]) if vertical else ([value.value], [place])
+    axes.errorbar(
+        x, y, yerr=ends if vertical else None, xerr=None if vertical else ends,
+        fmt="none", ecolor=colour, elinewidth=width, capsize=2.0, capthick=width,
+    )  # fmt: skip
+
+
+def point(
+    axes: Axes, value: Interval, place: float, colour: str, marker: str, *, vertical: bool = True, hollow: bool = False
+) -> None:
+    """Draw a marker with the whisker of its range."""
+    if value.low < value.high:
+        whisker(axes, value, place, vertical=vertical, colour=colour)
+    x, y = (place, value.value) if vertical else (value.value, place)
+    axes.plot([x], [y], marker, markerfacecolor="none" if hollow else colour, markeredgecolor=colour)
+
+
+def curve(axes: Axes, xs: Sequence[float], values: Sequence[Interval], colour: str, marker: str, style: str = "-") -> Line2D:
+    """Draw a line through values, with a marker and a whisker for each."""
+    ends = [[v.value - v.low for v in values], [v.high - v.value for v in values]]
+    drawn = axes.errorbar(
+        xs, [v.value for v in values], yerr=ends, fmt=marker, linestyle=style, color=colour,
+        elinewidth=0.8, capsize=1.8, capthick=0.8, markersize=4,
+    )  # fmt: skip
+    line = drawn.lines[0]
+    assert isinstance(line, Line2D)
+    return line
+
+
+def patch(colour: str, *, hatched: bool = False) -> Patch:
+    """Return a swatch for a legend."""
+    return Patch(facecolor="none", edgecolor=colour, hatch=HATCH) if hatched else Patch(facecolor=colour, linewidth=0)
+
+
+def dot(colour: str, marker: str = "o", *, hollow: bool = False, style: str = "") -> Line2D:
+    """Return a marker, with a line of some style or none, for a legend."""
+    face = "none" if hollow else colour
+    return Line2D([], [], color=colour, marker=marker, markerfacecolor=face, markeredgecolor=colour, linestyle=style)
+
+
+def swatches(results: Sequence[Shown]) -> list[tuple[str, Patch | Line2D]]:
+    """Return the legend of bars; a single result needs none."""
+    return [(r.label, patch(r.colour)) for r in results] if len(results) > 1 else []
+
+
+def dots(results: Sequence[Shown], style: str = "") -> list[tuple[str, Patch | Line2D]]:
+    """Return the legend of points or curves; a single result needs none."""
+    return [(r.label, dot(r.colour, r.marker, style=style)) for r in results] if len(results) > 1 else []
+
+
+def shorten(text: str, most: int = 34) -> str:
+    """Return a text with its middle left out where it is long: the ends of layer names tell them apart."""
+    if len(text) <= most:
+        return text
+    kept = most - 1
+    return f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
+
+
+def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """Write a name at each point, on the side where it meets neither a name nor a point; where none is free, leave it out.
+
+    The axes must have their final limits. The first points choose first.
+    """
+    figure = axes.figure.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    dpi = figure.dpi / 72
+    places = axes.transData.transform([(x, y) for x, y, _ in points])
+    taken = [(px - 4 * dpi, py - 4 * dpi, px + 4 * dpi, py + 4 * dpi) for px, py in places]
+    frame = axes.get_window_extent(renderer)
+    for x, y, text in points:
+        for dx, dy, ha, va in _SIDES:
+            written = _write(axes, text, x, y, (dx, dy), ha, va)
+            box = written.get_window_extent(renderer)
+            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 + 40 * dpi and frame.y0 <= box.y0 and box.y1 <= frame.y1
+            if inside and not any(box.x0 < r and l < box.x1 and box.y0 < t and b < box.y1 for l, b, r, t in taken):
+                taken.append((box.x0, box.y0, box.x1, box.y1))
+                break
+            written.remove()
+
+
+_SIDES = (
+    (6, 0, "left", "center"), (-6, 0, "right", "center"), (0, 7, "center", "bottom"), (0, -7, "center", "top"),
+    (5, 6, "left", "bottom"), (5, -6, "left", "top"), (-5, 6, "right", "bottom"), (-5, -6, "right", "top"),
+)  # fmt: skip
+
+
+def _write(axes: Axes, text: str, x: float, y: float, by: tuple[float, float], ha: str, va: str) -> Annotation:
+    return axes.annotate(text, (x, y), xytext=by, textcoords="offset points", ha=ha, va=va, fontsize=SMALL, color=INK)
+
+
+def remark(axes: Axes, text: str) -> None:
+    """Write a grey note into the upper right corner of the axes."""
+    axes.text(1, 1, text, transform=axes.transAxes, ha="right", va="top", fontsize=SMALL, color=SOFT)
