@@ -11,6 +11,17 @@ from archsim.baselines.platform import (
     Platform,
     Source,
 )
+from archsim.baselines.records import (
+    Record,
+    RecordedNetwork,
+    RecordSource,
+    RecordWriter,
+    find_record,
+    load_record,
+    published_rivals,
+    records_at_hand,
+    save_record,
+)
 
 __all__ = [
     "BOUNDARIES",
@@ -21,8 +32,17 @@ __all__ = [
     "OperatingPoint",
     "Origin",
     "Platform",
+    "Record",
+    "RecordSource",
+    "RecordWriter",
+    "RecordedNetwork",
     "Source",
+    "find_record",
     "kernels",
+    "load_record",
     "macs",
+    "published_rivals",
+    "records_at_hand",
+    "save_record",
     "signature",
 ]

@@ -21,6 +21,7 @@ from archsim.config.model import (
 )
 from archsim.config.validation import content_hash, dump, json_schema, load, validate
 from archsim.config.yaml_file import merge, origin, override, read_yaml
+from archsim.config.yaml_text import yaml_text
 
 __all__ = [
     "Area",
@@ -49,4 +50,5 @@ __all__ = [
     "override",
     "read_yaml",
     "validate",
+    "yaml_text",
 ]

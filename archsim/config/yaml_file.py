@@ -188,7 +188,7 @@ class _Builder:
             self._fail(event, f"the tag '{event.tag}' is not allowed; configurations are plain data")
         if isinstance(event, yaml.ScalarEvent):
             unquoted = event.implicit[0]
-            value = _scalar(event.value) if unquoted else event.value
+            value = plain_scalar(event.value) if unquoted else event.value
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(events, depth)
         else:
@@ -233,7 +233,7 @@ class _Builder:
         raise ConfigError(f"{self._where}: line {event.start_mark.line + 1}: {what}")
 
 
-def _scalar(text: str) -> Any:
+def plain_scalar(text: str) -> Any:
     """Return the value of an unquoted scalar by the core schema of YAML 1.2.2, section 10.3.2."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
