@@ -94,9 +94,13 @@ class ResultFolder(OutputFolder):
         if batch:
             values = batch.values()
             self.table("chips", [{"chip": i, **{k: v[i] for k, v in values.items()}} for i in range(len(batch))])
+        self.costs(result)
+        self.json("manifest.json", manifest(result, command) | assumptions(result))
+
+    def costs(self, result: Result) -> None:
+        """Write the tables `layers` and `energy`."""
         self.table("layers", [asdict(row) for row in result.layers])
         self.table("energy", [_energy_row(asdict(row)) for row in result.energy])
-        self.json("manifest.json", manifest(result, command) | assumptions(result))
 
 
 class Made(Protocol):
