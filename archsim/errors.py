@@ -38,6 +38,18 @@ class SimulationError(ArchsimError):
     """The simulated machine cannot go on: a deadlock, or a buffer that overflows. It names who waits for what."""
 
 
+class DeviceError(ArchsimError):
+    """A device to measure on is missing, lacks what is asked of it, or fails."""
+
+
+class DeviceLostError(DeviceError):
+    """A device was lost midway. `points`: how many had been measured, and delivered, by then."""
+
+    def __init__(self, message: str, points: int) -> None:
+        self.points = points
+        super().__init__(message)
+
+
 class PlausibilityWarning(UserWarning):
     """A result lies outside the band that published chips span."""
 
