@@ -155,6 +155,7 @@ class Result:
                 "by_part": {k: plain(v) for k, v in self.area_m2.items()},
             },
             "memory_bits": {"total": self.memory.total, **asdict(self.memory)},
+            "buffers": [asdict(b) for b in log.buffers],
             "endurance": {**asdict(self.endurance), "lifetime_images": self.endurance.lifetime_images},
             "bottleneck": {"station": self.bottleneck.name, "utilisation": self.utilisation(self.bottleneck)},
             "stations": [
