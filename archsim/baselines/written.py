@@ -43,6 +43,18 @@ class Span(Model, Generic[Quantity]):
         return Estimate(self.value, low, high, self.method)
 
 
+class TimeSpan(Span[Time]):
+    """A time with its interval."""
+
+
+class EnergySpan(Span[Energy]):
+    """An energy with its interval."""
+
+
+class PowerSpan(Span[Power]):
+    """A power with its interval."""
+
+
 class Point(Model):
     """One way to run a network and what it took, as in `OperatingPoint`; energies are of one image with all passes."""
 
@@ -52,11 +64,11 @@ class Point(Model):
     software: str
     precision: str
     power_mode: str | None = None
-    latency: Span[Time] | None = Field(None, description="of a call, with all its images")
+    latency: TimeSpan | None = Field(None, description="of a call, with all its images")
     interval: Duration | None = Field(None, description="between images in a long run, where calls overlap")
-    energy: Span[Energy] | None = Field(None, description="of an image, idle power included")
-    dynamic_energy: Span[Energy] | None = Field(None, description="of an image, above idle")
-    idle_power: Span[Power] | None = None
+    energy: EnergySpan | None = Field(None, description="of an image, idle power included")
+    dynamic_energy: EnergySpan | None = Field(None, description="of an image, above idle")
+    idle_power: PowerSpan | None = None
     percentiles: dict[str, Duration] = Field(default_factory=dict, description="of the latency")
     terms: dict[str, float] = Field(default_factory=dict, description="SI numbers; each name ends in its unit")
 

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     ARCH = "arch"
     WORKLOAD = "workload"
     COMPONENTS = "components"
+    RECORD = "record"
 
 
 def _version(wanted: bool) -> None:
@@ -162,6 +163,63 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    arch: Arch,
+    workload: Network,
+    baselines: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--baseline",
+            metavar="B",
+            help="measured:cpu, measured:cuda[:N], modelled:DEVICE[@MODE], record:NAME or published; may be repeated"
+            " [modelled:jetson_agx_orin].",
+        ),
+    ] = None,
+    passes: Annotated[int | None, typer.Option(help="Monte-Carlo passes of each image [the workload's].")] = None,
+    images: Annotated[int | None, typer.Option(help="Test images [the workload's].")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Images of a call; may be repeated, and the first is what is compared [1]."),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="R", help="Also energy where R images come a second, idle power included.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Give ratios that are refused otherwise: boundary, network; may be repeated."),
+    ] = None,
+    settings: Settings = None,
+    costs_only: Annotated[bool, typer.Option("--costs-only", help="Costs alone; no images are computed.")] = False,
+    as_json: Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for result, tables, manifest and report; judges uncertainty too."),
+    ] = None,
+) -> None:
+    """Set a chip beside GPUs, CPUs and records: latency, energy and quality, and what the chip gains."""
+    from archsim.cli import comparing
+
+    comparing.run(
+        arch,
+        workload,
+        comparing.Options(
+            tuple(baselines) if baselines else comparing.DEFAULT,
+            passes,
+            images,
+            seed,
+            tuple(settings or ()),
+            tuple(batch) if batch else comparing.ONE_BY_ONE,
+            rate,
+            tuple(allow or ()),
+            not costs_only,
+        ),
+        as_json=as_json,
+        out=out,
+    )
+
+
+@app.command()
 def waterfall(
     arch: Arch,
     workload: Network,
@@ -262,7 +320,9 @@ def train(
 
 
 @app.command()
-def schema(kind: Annotated[Kind, typer.Argument(metavar="arch|workload|components", help="Kind of file.")]) -> None:
+def schema(
+    kind: Annotated[Kind, typer.Argument(metavar="arch|workload|components|record", help="Kind of file.")],
+) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
     from archsim.cli import catalogue
 

@@ -11,34 +11,33 @@ from rich.console import RenderableType
 from rich.text import Text
 
 import archsim
+from archsim.baselines.records import Record
 from archsim.cli.console import print_all, print_json
-from archsim.config import json_schema, read_yaml
+from archsim.config import Document, json_schema, read_yaml
 from archsim.hardware.arch import ArchConfig
 from archsim.hardware.entry import Entry, Formula
 from archsim.hardware.library import SECTIONS, LibraryFile
 from archsim.report.layout import Cell, heading, table
 from archsim.workload.spec import WorkloadConfig
 
-FOLDERS = {"arch_configs": "Chips", "workloads": "Workloads"}
+FOLDERS = {
+    "arch_configs": "Chips",
+    "workloads": "Workloads",
+    "arch_configs/records": "Measurements",
+    "arch_configs/records/published": "Published rivals",
+}
+MODELS: dict[str, type[Document]] = {"arch": ArchConfig, "workload": WorkloadConfig, "record": Record}
 CHOICES = ("device", "strategy", "replication", "placement", "overflow", "schedule", "grain", "scope", "kind")
 
 
 def print_schema(kind: str) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
-    print_json({"arch": _arch_schema, "workload": _workload_schema, "components": _library_schema}[kind]())
+    print_json(json_schema(MODELS[kind]) if kind in MODELS else _library_schema())
 
 
 def print_catalogue() -> None:
     """Print the chips, libraries and workloads that lie here or beside archsim, and the choices for their parts."""
     print_all(_catalogue())
-
-
-def _arch_schema() -> dict[str, Any]:
-    return json_schema(ArchConfig)
-
-
-def _workload_schema() -> dict[str, Any]:
-    return json_schema(WorkloadConfig)
 
 
 def _library_schema() -> dict[str, Any]:
@@ -57,8 +56,9 @@ def _catalogue() -> Iterator[RenderableType]:
     for folder, title in FOLDERS.items():
         places = [p for p in dict.fromkeys([Path(folder).resolve(), shipped / folder]) if p.is_dir()]
         for place in places:
-            yield heading(f"{title} in {_near(place)}")
-            yield table(["", ""], _files(place))
+            if files := list(_files(place)):
+                yield heading(f"{title} in {_near(place)}")
+                yield table(["", ""], files)
     yield heading("Choices in an architecture")
     yield table(["", ""], ([path, " | ".join(words)] for path, words in _choices(ArchConfig).items()))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from archsim.baselines.records import Record, load_record
 from archsim.cli.console import warn
 from archsim.cli.sources import is_yaml
 from archsim.config import read_yaml
@@ -41,6 +42,7 @@ def _check(file: Path) -> str:
         ArchConfig.SCHEMA: _architecture,
         WorkloadConfig.SCHEMA: _workload,
         LIBRARY_SCHEMA: _library,
+        Record.SCHEMA: _record,
     }
     schema = read_yaml(file).get("schema")
     if schema not in kinds:
@@ -57,6 +59,12 @@ def _architecture(file: Path) -> str:
 
 def _library(file: Path) -> str:
     return f"component library of {len(load_library(file))} entries"
+
+
+def _record(file: Path) -> str:
+    record = load_record(file)
+    points = sum(len(network.points) for network in record.networks)
+    return f"record '{record.name}': {len(record.networks)} networks, {points} operating points in all"
 
 
 def _workload(file: Path) -> str:
