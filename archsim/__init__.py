@@ -33,6 +33,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archsim.comparison import Comparison, compare
     from archsim.errors import (
         ArchsimError,
         ConfigError,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchsimError",
+    "Comparison",
     "ConfigError",
     "DataError",
     "DeviceError",
@@ -76,6 +78,7 @@ __all__ = [
     "TraceError",
     "UnitError",
     "build_chip",
+    "compare",
     "compute",
     "describe",
     "evaluate",
@@ -95,6 +98,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "archsim.comparison": ("Comparison", "compare"),
     "archsim.errors": (
         "ArchsimError",
         "ConfigError",

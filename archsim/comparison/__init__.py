@@ -7,11 +7,11 @@ from archsim.comparison.comparison import Comparison
 from archsim.comparison.figures import Terms
 from archsim.comparison.headline import Headline, headline
 from archsim.comparison.ratios import Ratio, quotient, ratios
-from archsim.comparison.run import compare
+from archsim.comparison.run import DEFAULT_BASELINE, ONE_BY_ONE, compare
 from archsim.comparison.software import Software
 from archsim.comparison.sources import KINDS
 
 __all__ = [
-    "KINDS", "Comparison", "Headline", "Ratio", "Software", "Terms", "chip_platform", "compare", "headline", "quotient",
-    "ratios",
+    "DEFAULT_BASELINE", "KINDS", "ONE_BY_ONE", "Comparison", "Headline", "Ratio", "Software", "Terms", "chip_platform",
+    "compare", "headline", "quotient", "ratios",
 ]  # fmt: skip

@@ -26,7 +26,7 @@ def chip_platform(result: Result, trace: Trace, batches: Sequence[int] = (1,)) -
     return Platform(
         name=result.arch,
         origin="simulated",
-        device=f"spintronic chip '{result.arch}', simulated",
+        device="spintronic chip, simulated",
         network=trace.name,
         signature=signature(trace),
         points=tuple(_point(result, trace, batch) for batch in batches),
@@ -83,7 +83,7 @@ def _sources(result: Result) -> Iterator[Source]:
     for grade in GRADES:
         share = total(row for row in rows if grades[_path(row)] == grade).value / whole
         if share:
-            yield Source(f"component library '{result.config['library']}': {100 * share:.0f} % of the energy", grade)
+            yield Source(f"{100 * share:.1f} % of the energy, by component library '{result.config['library']}'", grade)
 
 
 def _path(row: EnergyRow) -> str:

@@ -80,7 +80,7 @@ def _ratio(chip: Platform, other: Platform, what: What, role: Role, index: int |
         _other_network(chip, other, terms)
         or _other_passes(other, terms)
         or (_unknown(other, index, what, terms) if its is None else None)
-        or ("the chip " + _unknown_of(chip, [here], terms, what) if mine is None else None)
+        or ("for the chip: " + _unknown_of(chip, [here], terms, what) if mine is None else None)
         or _other_boundary(chip, other, what, terms)
     )
     estimate = None if refused or its is None or mine is None else quotient(its, mine)
@@ -90,14 +90,14 @@ def _ratio(chip: Platform, other: Platform, what: What, role: Role, index: int |
 def _other_network(chip: Platform, other: Platform, terms: Terms) -> str | None:
     if "network" in terms.allowed or (other.signature is not None and other.signature == chip.signature):
         return None
-    return f"runs another network, {other.network}; refused unless 'network' is allowed"
+    return f"it runs another network, {other.network}; refused unless 'network' is allowed"
 
 
 def _other_passes(other: Platform, terms: Terms) -> str | None:
     if candidates(other, terms):
         return None
     stated = sorted({p.passes for p in other.points if p.passes is not None})
-    return f"has T = {', '.join(map(str, stated)) or 'unstated'}, not {terms.passes}"
+    return f"it has T = {', '.join(map(str, stated)) or 'unstated'}, not {terms.passes}"
 
 
 def _unknown(other: Platform, index: int | None, what: What, terms: Terms) -> str:
@@ -108,26 +108,29 @@ def _unknown(other: Platform, index: int | None, what: What, terms: Terms) -> st
     points = [other.points[i] for i in (served if what == "throughput" else of_batch(other, served, terms))]
     if not points:
         batches = sorted({other.points[i].batch for i in served})
-        return f"has no point of {terms.batch} images a call, but of {', '.join(map(str, batches))}"
+        return f"it has no point of {terms.batch} images a call, but of {', '.join(map(str, batches))}"
     return _unknown_of(other, points, terms, what)
 
 
 def _unknown_of(platform: Platform, points: Sequence[OperatingPoint], terms: Terms, what: What) -> str:
     """Return why none of some points has a figure."""
     if what in ("latency", "throughput"):
-        return "does not say how long it takes"
+        return "it does not say how long it takes"
     if not any(p.energy_j for p in points):
-        return f"has no energy: {platform.no_energy or 'none is stated'}"
+        return f"it has no energy: {platform.no_energy or 'none is stated'}"
     if not any(p.dynamic_j and p.idle_w for p in points):
-        return "does not say what it takes when idle"
+        return "it does not say what it takes when idle"
     most = max((1 / p.seconds_per_image for p in points if p.seconds_per_image), default=0.0)
-    return f"cannot keep up with {terms.rate:g} images/s, {most:.4g} at most"
+    return f"it cannot keep up with {terms.rate:g} images/s, {most:.4g} at most"
 
 
 def _other_boundary(chip: Platform, other: Platform, what: What, terms: Terms) -> str | None:
     if what in ("latency", "throughput") or chip.boundary == other.boundary or "boundary" in terms.allowed:
         return None
-    return f"energy of {_within(other)}, against {_within(chip)}; refused unless 'boundary' is allowed"
+    return (
+        f"its energy is that of {_within(other)}, the chip's that of {_within(chip)}; refused unless 'boundary' is"
+        " allowed"
+    )
 
 
 def _within(platform: Platform) -> str:

@@ -1,0 +1,248 @@
+"""A comparison for the terminal, and as tables: what each platform takes, what the chip gains, and why at times not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from archsim.baselines.platform import BOUNDARIES, MODES, ON_CHIP, Boundary, OperatingPoint, Platform
+from archsim.comparison.comparison import Comparison, point_data
+from archsim.comparison.ratios import Ratio
+from archsim.hardware.component import GRADES
+from archsim.metrics.intervals import Estimate
+from archsim.report.layout import Cell, Say, count, heading, joules, percent, span, table
+from archsim.report.summary import SHARES
+from archsim.units import show
+
+SOURCES_SHOWN = 4  # of each platform, the weakest grades first
+HOW = {**MODES, ON_CHIP: "an image is loaded once, and the chip repeats the pass by itself"}
+ROLES = {
+    "latency": "fastest",
+    "throughput": "most images/s",
+    "energy": "least energy",
+    "energy_at_rate": "least at rate",
+    "naive": "naive",
+}
+
+
+def comparison_report(found: Comparison) -> Iterator[RenderableType]:
+    """Yield what a terminal of 80 to 100 columns shows of a comparison."""
+    log, terms = found.result.log, found.terms
+    coming = "one by one" if terms.batch == 1 else f"{count(terms.batch)} at once"
+    yield Text(f"{found.result.workload} on {found.result.arch} and elsewhere", style="bold")
+    yield f"{count(log.images)} images, {coming}, x {count(terms.passes)} passes, seed {found.seed}"
+    yield heading("Platforms, and what their energy covers")
+    yield table(["", ""], _platforms(found.platforms))
+    yield heading("How long")
+    yield table(["", "", "latency", "range", "images/s"], _times(found), right=[2, 3, 4])
+    yield heading("Energy of an image, while busy")
+    yield table(["", "", "energy", "range", "idle"], _energies(found), right=[2, 3, 4])
+    if terms.rate:
+        yield heading(f"Energy of an image, {terms.rate:g} of them a second, idle power included")
+        yield table(["", "", "energy", "range"], _at_rate(found, terms.rate), right=[2, 3])
+    yield table(["", ""], _modes(found))
+    if found.others:
+        yield heading("What the chip gains: theirs over the chip's, above 1 where the chip is better")
+        yield table(["", "best", "range", "naive", "range"], _gains(found), right=[1, 2, 3, 4])
+        yield table(["", ""], _reservations(found))
+    yield from _quality(found)
+    yield heading("What this rests on")
+    yield table(["", ""], _sources(found.platforms))
+    yield heading("Notes")
+    yield table(["", ""], _notes(found.platforms))
+
+
+def comparison_tables(found: Comparison) -> dict[str, list[dict[str, Any]]]:
+    """Return flat tables: `platforms` has a row for each point, `ratios` one for each ratio, refused or not."""
+    platforms: list[dict[str, Any]] = []
+    for platform, best in zip(found.platforms, found.headlines, strict=True):
+        for index, point in enumerate(platform.points):
+            where = {
+                "platform": platform.name,
+                "origin": platform.origin,
+                "device": platform.device,
+                "network": platform.network,
+                "boundary": platform.boundary,
+                "point": index,
+                "chosen_for": ", ".join(name for name, i in vars(best).items() if i == index),
+            }
+            platforms.append(where | _flat(point_data(point, found.terms.rate)))
+    gains = [r.to_dict() | {"boundaries": " : ".join(map(str, r.boundaries))} for r in found.ratios]
+    return {name: rows for name, rows in (("platforms", platforms), ("ratios", gains)) if rows}
+
+
+def _flat(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a point in columns, an estimate as three; what differs from platform to platform is left out."""
+    row: dict[str, Any] = {}
+    for key, value in point.items():
+        if key in ("latency_s", "energy_j", "dynamic_j", "idle_w", "energy_at_rate_j"):
+            ends = value or dict.fromkeys(("value", "low", "high"), float("nan"))  # a column of numbers
+            row |= {key: ends["value"], f"{key}_low": ends["low"], f"{key}_high": ends["high"]}
+        elif key not in ("percentiles", "terms"):
+            row[key] = value
+    return row
+
+
+def _platforms(platforms: Sequence[Platform]) -> Iterator[list[Cell]]:
+    for platform in platforms:
+        yield [Text(platform.name, "bold"), f"{platform.device}; {', '.join(_common(platform))}".rstrip("; ")]
+        if platform.boundary:
+            yield ["", Text(f"energy: {platform.boundary}, {BOUNDARIES[platform.boundary]}", "dim")]
+        else:
+            yield ["", Text(f"no energy: {platform.no_energy or 'none is stated'}", "yellow")]
+
+
+def _common(platform: Platform) -> Iterator[str]:
+    """Yield what all points of a platform have in common."""
+    for name in ("software", "precision", "power_mode"):
+        values = {getattr(p, name) for p in platform.points}
+        if len(values) == 1 and (value := next(iter(values))):
+            yield value
+
+
+def _how(platform: Platform, point: OperatingPoint) -> str:
+    """Return how a point differs from others of its platform."""
+    common = {*_common(platform)}
+    words = [point.mode, point.software, point.precision, point.power_mode]
+    if point.batch > 1:
+        words.append(f"{count(point.batch)} images a call")
+    return ", ".join(word.replace("_", " ") for word in words if word and word not in common)
+
+
+def _chosen(found: Comparison, roles: Sequence[str]) -> Iterator[tuple[Platform, list[tuple[str, OperatingPoint]]]]:
+    """Yield each platform with its points that have some of these roles, each once, the first of them in words."""
+    for platform, best in zip(found.platforms, found.headlines, strict=True):
+        labels: dict[int, str] = {}
+        for role in roles:
+            if (index := getattr(best, role)) is not None:
+                labels.setdefault(index, f"  {ROLES[role]}" if platform.origin != "simulated" else "  ")
+        yield platform, [(label, platform.points[i]) for i, label in labels.items()]
+
+
+def _times(found: Comparison) -> Iterator[list[Cell]]:
+    for platform, points in _chosen(found, ("latency", "throughput", "naive")):
+        yield [Text(platform.name, "bold")]
+        for label, point in points:
+            seconds = point.seconds_per_image
+            rate = _per_second(1 / seconds) if seconds else ""
+            yield [label, _how(platform, point), *_pair(point.latency_s, _seconds), rate]
+
+
+def _energies(found: Comparison) -> Iterator[list[Cell]]:
+    for platform, points in _chosen(found, ("energy", "naive")):
+        known = [(label, p) for label, p in points if p.energy_j]
+        if known:
+            yield [Text(platform.name, "bold")]
+        for label, point in known:
+            idle = show(point.idle_w.value, "W") if point.idle_w else ""
+            yield [label, _how(platform, point), *_pair(point.energy_j, joules), idle]
+
+
+def _at_rate(found: Comparison, rate: float) -> Iterator[list[Cell]]:
+    for platform, points in _chosen(found, ("energy_at_rate", "naive")):
+        known = [(label, p, e) for label, p in points if (e := p.energy_at(rate))]
+        if known:
+            yield [Text(platform.name, "bold")]
+        for label, point, energy in known:
+            yield [label, _how(platform, point), *_pair(energy, joules)]
+
+
+def _modes(found: Comparison) -> Iterator[list[Cell]]:
+    """Yield what the modes mean that stand in the tables."""
+    shown = (p.mode for _, points in _chosen(found, tuple(ROLES)) for _, p in points if p.mode)
+    for mode in dict.fromkeys(shown):
+        yield [Text(mode.replace("_", " "), "dim"), Text(HOW[mode], "dim")]
+
+
+def _gains(found: Comparison) -> Iterator[list[Cell]]:
+    for name, of_platform in groupby(found.ratios, key=lambda r: r.platform):
+        yield [Text(name, "bold")]
+        rows = {(r.what, r.role): r for r in of_platform}
+        for what in found.terms.whats:
+            both = (rows.get((what, role)) for role in ("headline", "naive"))
+            yield [f"  {_word(what)}", *(cell for r in both if r for cell in _gain(r))]
+
+
+def _gain(ratio: Ratio) -> list[Cell]:
+    if ratio.estimate is None:
+        return [Text("-", "yellow"), Text("refused", "yellow")]
+    return [Text(f"{_factor(ratio.estimate.value)} x", "bold"), span(ratio.estimate, _factor)]
+
+
+def _reservations(found: Comparison) -> Iterator[list[Cell]]:
+    """Yield why ratios are refused, and which boundaries of energy were compared all the same."""
+    for name, of_platform in groupby(found.ratios, key=lambda r: r.platform):
+        reasons: dict[str, list[str]] = {}
+        for r in of_platform:
+            across = r.what.startswith("energy") and r.boundaries[0] != r.boundaries[1]
+            allowed = f"{_meaning(r.boundaries[1])} over {_meaning(r.boundaries[0])}" if across else None
+            if reason := r.refused or allowed:
+                reasons.setdefault(reason, []).append(_word(r.what))
+        for i, (reason, whats) in enumerate(reasons.items()):
+            yield [Text(name, "bold") if i == 0 else "", f"{', '.join(dict.fromkeys(whats))}: {reason}"]
+
+
+def _meaning(boundary: Boundary | None) -> str:
+    return f"{boundary} ({BOUNDARIES[boundary]})" if boundary else "no boundary"
+
+
+def _word(what: str) -> str:
+    return what.replace("_", " ")
+
+
+def _quality(found: Comparison) -> Iterator[RenderableType]:
+    on_chip = dict(found.result.quality.estimates()) if found.result.quality else {}
+    in_torch = dict(found.software.quality.estimates()) if found.software.quality else {}
+    if on_chip or in_torch:
+        yield heading("Quality on the same images with as many passes, with 95 % intervals")
+        head = ["", "on the chip", "interval", "in software", "interval"]
+        rows = (
+            [name.replace("_", " "), *_pair(on_chip.get(name), _say(name)), *_pair(in_torch.get(name), _say(name))]
+            for name in {**on_chip, **in_torch}
+        )
+        yield table(head, rows, right=[1, 3])
+    if found.software.missing:
+        yield table(["", ""], [["in software", f"not computed: {found.software.missing}"]])
+
+
+def _say(name: str) -> Say:
+    return percent if name in SHARES else "{:.4f}".format
+
+
+def _sources(platforms: Sequence[Platform]) -> Iterator[list[Cell]]:
+    for platform in platforms:
+        ranked = sorted(platform.sources, key=lambda s: -GRADES.index(s.grade))
+        for i, source in enumerate(ranked[:SOURCES_SHOWN]):
+            yield [Text(platform.name, "bold") if i == 0 else "", f"{source.grade}: {source.text}"]
+        if len(ranked) > SOURCES_SHOWN:
+            yield ["", Text(f"and {len(ranked) - SOURCES_SHOWN} more (--json)", "dim")]
+
+
+def _notes(platforms: Sequence[Platform]) -> Iterator[list[Cell]]:
+    for platform in platforms:
+        for i, note in enumerate(platform.notes):
+            yield [Text(platform.name, "bold") if i == 0 else "", note]
+
+
+def _pair(estimate: Estimate | None, say: Say) -> list[Cell]:
+    """Return a figure and its range; no range where none is known."""
+    if estimate is None:
+        return ["", ""]
+    known = estimate.low < estimate.high
+    return [Text(say(estimate.value), "bold"), span(estimate, say) if known else ""]
+
+
+def _seconds(value: float) -> str:
+    return show(value, "s")
+
+
+def _per_second(rate: float) -> str:
+    return count(rate) if rate >= 1000 else f"{rate:.3g}"
+
+
+def _factor(value: float) -> str:
+    return count(value) if value >= 1000 else f"{value:.3g}"
