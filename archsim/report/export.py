@@ -55,12 +55,20 @@ class OutputFolder:
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
 
-    def text(self, name: str, content: str) -> None:
-        """Write a text file. This and the others raise `ConfigError` where it cannot be written."""
+    def bytes(self, name: str, content: bytes) -> None:
+        """Write a file; `name` may lie in a folder below, as in "plots/energy.png".
+
+        This and the others raise `ConfigError` where it cannot be written.
+        """
         try:
-            (self._partial / name).write_text(content, encoding="utf-8")
+            (self._partial / name).parent.mkdir(parents=True, exist_ok=True)
+            (self._partial / name).write_bytes(content)
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def text(self, name: str, content: str) -> None:
+        """Write a text file in UTF-8."""
+        self.bytes(name, content.encode())
 
     def json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write plain data without NaN as JSON."""

@@ -1,0 +1,100 @@
+"""The summary: what an image takes and how good its answer is, in a few figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from archsim.report.html import words
+from archsim.report.html.blocks import ABSENT, Block, Card, Cards, Cell, Points, Section, Table, Tone
+from archsim.report.html.columns import Column
+from archsim.report.html.formats import Range, Ratio, ResultFile, UncertaintyFile
+
+QUALITY = {
+    "accuracy": "of the test images are answered right",
+    "nll": "nats; what wrong confidence costs, less is better",
+    "ece": "between stated confidence and share of right answers",
+    "rmse": "root mean square error, in deviations of the target",
+    "crps": "distance of the stated distribution from the target",
+    "coverage_90": "of the targets lie in the central 90 % interval",
+}
+SCORE = "entropy"
+
+
+def summary(columns: Sequence[Column]) -> Section:
+    """Return the first section: warnings, then cards, or a table where there are several results."""
+    blocks: list[Block] = []
+    doubts = [f"{c.label}: {w}" if len(columns) > 1 else w for c in columns for w in c.warnings]
+    if doubts:
+        blocks.append(Points(doubts, warning=True, title="Before you believe this"))
+    found = [list(_cards(c)) for c in columns]
+    blocks.append(Cards(found[0]) if len(found) == 1 else _table(columns, found))
+    return Section("summary", "Summary", blocks)
+
+
+def _table(columns: Sequence[Column], found: Sequence[Sequence[Card]]) -> Table:
+    kinds = {card.what: card.words for cards in found for card in reversed(cards)}
+    names = list(dict.fromkeys(card.what for cards in found for card in cards))
+    by_name = [{card.what: card for card in cards} for cards in found]
+    rows = [
+        [Cell(name, kinds[name] if len({c[name].words for c in by_name if name in c}) == 1 else "")]
+        + [Cell(c[name].value, c[name].span, c[name].tone) if name in c else ABSENT for c in by_name]
+        for name in names
+    ]
+    numbers = frozenset(range(1, len(columns) + 1))
+    return Table("Side by side; ranges in small type", ["", *(c.label for c in columns)], rows, numbers)
+
+
+def _cards(column: Column) -> Iterator[Card]:
+    if column.result:
+        yield from _costs(column.result)
+    yield from _quality(column)
+    if column.uncertainty:
+        yield from _unknown(column.uncertainty)
+    if column.compared:
+        for ratio in column.compared.ratios:
+            yield from _gain(ratio)
+
+
+def _costs(r: ResultFile) -> Iterator[Card]:
+    passes = "one pass" if r.passes == 1 else f"{r.passes} passes"
+    yield Card("Latency", words.seconds(r.latency_s_per_image), "", f"from an image to its answer after {passes}")
+    energy = r.energy_j_per_image
+    leaks = f"an image; {words.share(energy.leakage / energy.value)} of it leaks away"
+    yield Card("Energy", words.joules(energy.value), words.span(energy, words.joules), leaks)
+    busy = f"{r.bottleneck.station} {words.share(r.bottleneck.utilisation, 0)} busy"
+    yield Card("Throughput", words.rate(r.throughput_images_per_s), "", f"in the long run; {busy}")
+    yield Card("Power", words.quantity(r.power_w, "W"), "", "on average, images following each other")
+    yield Card("Area", words.area(r.area_m2.value), words.span(r.area_m2, words.area), "of silicon")
+
+
+def _quality(column: Column) -> Iterator[Card]:
+    """Yield the figures of the test set: over several chips where they were sampled."""
+    found = column.uncertainty.test.figures if column.uncertainty else column.result.figures if column.result else {}
+    for name, meaning in QUALITY.items():
+        if name in found and not (name == "nll" and "rmse" in found):
+            yield _card(words.title(name), found[name], name, meaning)
+
+
+def _unknown(found: UncertaintyFile) -> Iterator[Card]:
+    areas = [s.detection[SCORE].auroc for s in found.ood if SCORE in s.detection]
+    if areas:
+        mean = sum(a.value for a in areas) / len(areas)
+        ends = f"{min(a.value for a in areas):.3f} to {max(a.value for a in areas):.3f}"
+        sets = f"over {len(areas)} sets of unknown images, told by entropy; 0.5 is chance"
+        yield Card("Unknown inputs (AUROC)", f"{mean:.3f}", ends if len(areas) > 1 else "", sets)
+
+
+def _card(what: str, found: Range, name: str, meaning: str) -> Card:
+    say = words.sayer(name)
+    return Card(what[0].upper() + what[1:], say(found.value), words.span(found, say), meaning)
+
+
+def _gain(ratio: Ratio) -> Iterator[Card]:
+    """Yield what one gains over a platform; a ratio that is refused has its reason in the section about it."""
+    if ratio.role != "headline" or ratio.refused:
+        return
+    better = ratio.value > 1
+    tone: Tone = "good" if better else "bad"
+    what = f"{words.GAINS.get(ratio.what, ratio.what)} over {ratio.platform}"
+    verdict = "the chip is better" if better else "the chip is worse"
+    yield Card(what, words.factor(ratio.value), words.span(ratio, words.factor), verdict, tone)

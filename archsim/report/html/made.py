@@ -1,0 +1,94 @@
+"""How it was made: the command to make it again, what differs between columns, versions, the configuration."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from archsim.report.html.blocks import Block, Cell, Code, Folded, Heading, Section, Table, Text, beside
+from archsim.report.html.columns import Column
+from archsim.report.html.stored import Stored
+
+MANY = 40  # settings that differ; more than these say that the chips have little in common
+HASH = 12  # characters of a hash that are shown; the rest is in the configuration
+BULKY = ("costs",)  # follow from the architecture and the library, and stand among the sources
+WORDS = {"result": "run", "uncertainty": "evaluation", "comparison": "comparison"}
+
+
+def made(columns: Sequence[Column]) -> Iterator[Section]:
+    """Yield the section on how the results were made."""
+    blocks: list[Block] = [Text("Each command makes its result again, with the same numbers for the same versions.")]
+    for column in columns:
+        for schema, stored in column.stored.items():
+            what = WORDS.get(schema.partition("/")[2].partition("@")[0], schema)
+            who = f"{column.label}: " if len(columns) > 1 else ""
+            blocks.append(Code(f"{who}{what} of {day(stored)}", shlex.join(stored.manifest.command)))
+    if len(columns) > 1:
+        blocks += [Heading("What differs"), _differences(columns)]
+    blocks += [Heading("Where and with what"), _versions(columns), *_configurations(columns)]
+    yield Section("made", "How it was made", blocks)
+
+
+def day(stored: Stored) -> str:
+    """Return when a result was made, as people write it."""
+    return stored.manifest.date.replace("T", " ").removesuffix("+00:00") + " UTC"
+
+
+def _versions(columns: Sequence[Column]) -> Table:
+    cells = []
+    for column in columns:
+        manifest = column.first.manifest
+        hashes = {s.manifest.config_hash: s for s in column.stored.values()}
+        cells.append(
+            {
+                "folder": Cell(", ".join(s.name for s in column.stored.values())),
+                "seed": Cell(str(manifest.seed)),
+                "configuration": Cell(", ".join(h[:HASH] for h in hashes), "first characters of its SHA-256"),
+                **{name: Cell(number) for name, number in manifest.versions.items()},
+                **{name.replace("_", " "): Cell(text) for name, text in manifest.platform.items()},
+            }
+        )
+    return beside("Versions, seed and machine", "", [c.label for c in columns], cells)
+
+
+def _configurations(columns: Sequence[Column]) -> Iterator[Block]:
+    for column in columns:
+        config = {k: v for k, v in column.first.manifest.config.items() if k not in BULKY}
+        who = f"{column.label}: " if len(columns) > 1 else ""
+        yield Folded(
+            f"{who}the whole configuration, expanded",
+            [
+                Code(
+                    "everything but the prices of the parts, which stand below",
+                    json.dumps(config, indent=1, ensure_ascii=False),
+                )
+            ],
+            raw=True,
+        )
+
+
+def _differences(columns: Sequence[Column]) -> Table | Text:
+    """Return the settings that are not the same in all columns."""
+    flat = [_flat({k: v for k, v in c.first.manifest.config.items() if k not in BULKY}) for c in columns]
+    paths = dict.fromkeys(path for settings in flat for path in settings)
+    differing = [p for p in paths if len({json.dumps(s.get(p), sort_keys=True) for s in flat}) > 1]
+    if not differing:
+        return Text("Nothing: all settings are the same.")
+    more = f", of {len(differing)} the first {MANY}" if len(differing) > MANY else ""
+    cells = [{p: Cell(_written(s[p])) for p in differing if p in s} for s in flat]
+    return beside(f"Settings that differ{more}", "", [c.label for c in columns], cells, differing[:MANY])
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the leaves of nested settings by path."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        path = f"{above}.{key}" if above else key
+        found |= _flat(value, path) if isinstance(value, Mapping) and value else {path: value}
+    return found

@@ -1,0 +1,113 @@
+"""Stored results as one HTML page, and as a page with its plots in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from archsim.report.html.cards import summary
+from archsim.report.html.columns import Column, columns_of
+from archsim.report.html.compared import compared
+from archsim.report.html.cost import cost
+from archsim.report.html.doubts import doubts
+from archsim.report.html.made import day, made
+from archsim.report.html.pictures import Pictures, plots
+from archsim.report.html.quality import quality
+from archsim.report.html.sources import sources
+from archsim.report.html.stored import Stored
+
+if TYPE_CHECKING:
+    from archsim.report.export import OutputFolder
+    from archsim.report.plots import Plot
+
+
+def html_report(stored: Sequence[Stored]) -> str:
+    """Return one page about some stored results, several of them side by side, that needs nothing but itself.
+
+    A run, an evaluation and a comparison share a column if all settings that two of them both state are the same (see
+    `columns_of`). Raises `ConfigError` for no results, or one that is named twice.
+    """
+    columns = columns_of(stored)
+    return _page(columns, plots(columns))
+
+
+def write_report(folder: OutputFolder, *stored: Stored) -> None:
+    """Write report.html, and each plot as plots/NAME.png and .svg, into an output folder."""
+    columns = columns_of(stored)
+    drawn = plots(columns)
+    folder.text("report.html", _page(columns, drawn))
+    write_plots(folder, [plot for _, plot in drawn], "plots/")
+
+
+def plots_report(folder: OutputFolder, stored: Sequence[Stored]) -> None:
+    """Write the plots alone, as NAME.png and NAME.svg."""
+    write_plots(folder, [plot for _, plot in plots(columns_of(stored))])
+
+
+def write_plots(folder: OutputFolder, drawn: Sequence[Plot], below: str = "") -> None:
+    """Write plots as files of an output folder; `below`: a folder in it, with a slash at its end."""
+    from archsim.report.plots import to_png, to_svg
+
+    for plot in drawn:
+        folder.bytes(f"{below}{plot.name}.png", to_png(plot.figure, plot.title))
+        folder.text(f"{below}{plot.name}.svg", to_svg(plot.figure, plot.title, themed=False))
+
+
+def _page(columns: Sequence[Column], drawn: Sequence[tuple[str, Plot]]) -> str:
+    pictures = Pictures(drawn)
+    sections = [
+        summary(columns),
+        *compared(columns, pictures),
+        *cost(columns, pictures),
+        *quality(columns, pictures),
+        *doubts(columns),
+        *made(columns),
+        *sources(columns),
+    ]
+    return _templates().get_template("page.html.j2").render(
+        title=_title(columns), lead=_lead(columns), sections=sections, version=version("archsim")
+    )  # fmt: skip
+
+
+def _title(columns: Sequence[Column]) -> str:
+    if len(columns) == 1:
+        return f"{columns[0].workload} on {columns[0].arch}"
+    workloads, chips = {c.workload for c in columns}, {c.arch for c in columns}
+    if len(workloads) == 1:
+        return f"{columns[0].workload} on {len(columns)} chips" if len(chips) == len(columns) else _many(columns)
+    return f"{len(columns)} networks on {columns[0].arch}" if len(chips) == 1 else _many(columns)
+
+
+def _many(columns: Sequence[Column]) -> str:
+    return f"{len(columns)} results side by side"
+
+
+def _lead(columns: Sequence[Column]) -> list[str]:
+    """Return what ran, when and where, a line a column."""
+    lines = []
+    for column in columns:
+        manifest = column.first.manifest
+        found = column.result or column.uncertainty
+        assert found is not None, "a column has a result or an evaluation"
+        who = f"{column.label}: " if len(columns) > 1 else ""
+        lines.append(
+            f"{who}{found.images} images, {found.passes} Monte-Carlo passes each, seed {found.seed};"
+            f" archsim {manifest.versions.get('archsim', 'of unknown version')}, {day(column.first)}"
+        )
+    return lines
+
+
+def _templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader("archsim.report.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["read"] = lambda name: Markup(made.loader.get_source(made, name)[0])  # type: ignore[union-attr]
+    return made

@@ -1,0 +1,108 @@
+"""Numbers and names as a page writes them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from archsim.report.html.formats import Range
+from archsim.report.layout import Say, count, percent, square_millimetres
+from archsim.report.summary import QUALITY, SHARES
+from archsim.report.uncertainty import VALUES
+from archsim.units import show
+
+UNKNOWN = "unknown"
+GAP = "\N{NO-BREAK SPACE}"
+MEANINGS = {"confidence": "mean probability of the answers", **VALUES, **QUALITY}
+TITLES = {
+    "nll": "negative log-likelihood (NLL)",
+    "brier": "Brier score",
+    "ece": "calibration error (ECE)",
+    "adaptive_ece": "adaptive ECE",
+    "rmse": "RMSE",
+    "crps": "CRPS",
+    "coverage_50": "coverage of 50 % intervals",
+    "coverage_90": "coverage of 90 % intervals",
+}
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a value with its unit: a micro sign, raised powers, no break between them."""
+    return typeset(show(value, unit)) if math.isfinite(value) else UNKNOWN
+
+
+def typeset(text: str) -> str:
+    """Return a quantity such as `show` writes it as a page shows it."""
+    text = re.sub(r"(?<=\s)u(?=[A-Za-z])", "\N{MICRO SIGN}", text)
+    text = text.replace("^2", "\N{SUPERSCRIPT TWO}").replace("ohm", "\N{OHM SIGN}")
+    return re.sub(r"(?<=\d) (?=\S)", GAP, text)
+
+
+def joules(value: float) -> str:
+    """Return an energy."""
+    return quantity(value, "J")
+
+
+def seconds(value: float) -> str:
+    """Return a time."""
+    return quantity(value, "s")
+
+
+def area(value: float) -> str:
+    """Return an area in square millimetres."""
+    return typeset(square_millimetres(value))
+
+
+def bits(value: float) -> str:
+    """Return an amount of data."""
+    return quantity(value, "bit")
+
+
+def rate(value: float) -> str:
+    """Return images a second."""
+    return f"{count(value) if value >= 1e4 else f'{value:.4g}'}{GAP}images/s".replace(" ", GAP)
+
+
+def share(value: float, digits: int = 1) -> str:
+    """Return a share in percent."""
+    return percent(value, digits).replace(" ", GAP) if math.isfinite(value) else UNKNOWN
+
+
+def plain(value: float) -> str:
+    """Return a number of four decimals."""
+    return f"{value:.4f}" if math.isfinite(value) else UNKNOWN
+
+
+def span(found: Range, say: Say) -> str:
+    """Return the ends of a range; one where the other is infinite, nothing where there is no range."""
+    low, high = math.isfinite(found.low), math.isfinite(found.high)
+    if found.low == found.high or not (low or high):
+        return ""
+    if low and high:
+        return f"{say(found.low)} to {say(found.high)}"
+    return f"at least {say(found.low)}" if low else f"at most {say(found.high)}"
+
+
+def sayer(figure: str) -> Say:
+    """Return how a figure of quality is written."""
+    return share if figure in SHARES or figure == "confidence" else plain
+
+
+def title(figure: str) -> str:
+    """Return a figure's name in words."""
+    return TITLES.get(figure, figure.replace("_", " "))
+
+
+GAINS = {
+    "latency": "Latency",
+    "throughput": "Throughput",
+    "energy": "Energy",
+    "energy_at_rate": "Energy at the asked rate",
+}
+
+
+def factor(value: float) -> str:
+    """Return a ratio, such as `35.2 ×`."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    return f"{f'{value:.3g}' if value < 1e4 else count(value)}{GAP}\N{MULTIPLICATION SIGN}"
