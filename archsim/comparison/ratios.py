@@ -96,6 +96,8 @@ def _other_network(chip: Platform, other: Platform, terms: Terms) -> str | None:
 def _other_passes(other: Platform, terms: Terms) -> str | None:
     if candidates(other, terms):
         return None
+    if not other.points:
+        return f"nothing is known of it: {other.no_energy or 'it states no figure'}"
     stated = sorted({p.passes for p in other.points if p.passes is not None})
     return f"it has T = {', '.join(map(str, stated)) or 'unstated'}, not {terms.passes}"
 

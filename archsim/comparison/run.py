@@ -9,7 +9,7 @@ from archsim.comparison.chip import chip_platform
 from archsim.comparison.comparison import Comparison
 from archsim.comparison.figures import ALLOWANCES, Allowance, Terms
 from archsim.comparison.software import Software, in_software
-from archsim.comparison.sources import Progress, Task, finders
+from archsim.comparison.sources import Progress, Task, plans
 from archsim.errors import ConfigError, nearest
 from archsim.pipeline import Deployment, deploy
 from archsim.pipeline.evaluation import answers_of, measured
@@ -55,13 +55,13 @@ def compare(
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise ConfigError(f"rate: images a second must be more than 0, got {rate:g}")
     at_work = deploy(arch, workload, passes=passes, images=images, seed=seed, overrides=overrides)
-    planned = finders(baselines, Task(at_work.source, at_work.trace, at_work.passes, batches, progress))
+    planned = plans(baselines, Task(at_work.source, at_work.trace, at_work.passes, batches, progress))
     chip = at_work.on_chip()
     run, quality = answers_of(at_work, chip, progress) if function else (None, None)
     result = measured(at_work, chip, run, quality)
     judged = _judged(at_work, images, progress) if uncertainty and function else None
     software = in_software(at_work) if function else Software(None, "costs alone were asked for")
-    found = [find() for find in planned]
+    found = [plan.find() for plan in planned]
     return Comparison(
         result=result,
         chip=chip_platform(result, at_work.trace, batches),

@@ -44,29 +44,42 @@ class Found:
     lost: str | None = None
 
 
-Finder = Callable[[], Found]
-"""Makes the platforms of a baseline that has been checked; what takes time, or may break midway, happens in here."""
+@dataclass(frozen=True)
+class Plan:
+    """A baseline that has been checked: the names of its platforms, and what makes them, which may take its time."""
+
+    names: tuple[str, ...]
+    find: Callable[[], Found]
 
 
-def finders(names: Sequence[str], task: Task) -> list[Finder]:
-    """Return what makes the platforms of each baseline, in order.
+def plans(names: Sequence[str], task: Task) -> list[Plan]:
+    """Return how each baseline makes its platforms, in order.
 
-    Raises `ConfigError` for a name that repeats, an unknown kind, or whatever a kind finds wrong with its name.
+    Raises `ConfigError` for an unknown kind, whatever a kind finds wrong with a name, and a platform that comes twice.
     """
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"baseline '{name}' is given more than once")
-    return [_finder(name, task) for name in names]
+    made = [_plan(name, task) for name in names]
+    seen: set[str] = set()
+    for name, plan in zip(names, made, strict=True):
+        for platform in plan.names:
+            if platform in seen:
+                raise ConfigError(f"baseline '{name}': '{platform}' is there already")
+            seen.add(platform)
+    return made
 
 
-def _finder(name: str, task: Task) -> Finder:
+def _plan(name: str, task: Task) -> Plan:
     kind, _, what = name.partition(":")
     if kind not in KINDS:
         raise ConfigError(f"baseline '{name}': unknown kind '{kind}'{nearest(kind, KINDS)} (such as {EXAMPLES})")
     return KINDS[kind](Baseline(name, what, task))
 
 
-def _measured(asked: Baseline) -> Finder:
+def _at_once(*platforms: Platform) -> Plan:
+    """Return the plan of platforms that are there already."""
+    return Plan(tuple(p.name for p in platforms), lambda: Found(platforms))
+
+
+def _measured(asked: Baseline) -> Plan:
     source = asked.task.source
     if not isinstance(source, Workload):
         raise ConfigError(
@@ -75,7 +88,7 @@ def _measured(asked: Baseline) -> Finder:
     from archsim.baselines.measured import check_target  # torch
 
     check_target(asked.what)
-    return lambda: _measure(asked, source)
+    return Plan((asked.name,), lambda: _measure(asked, source))
 
 
 def _measure(asked: Baseline, workload: Workload) -> Found:
@@ -104,36 +117,33 @@ def _measure(asked: Baseline, workload: Workload) -> Found:
     return Found((platform,))
 
 
-def _modelled(asked: Baseline) -> Finder:
+def _modelled(asked: Baseline) -> Plan:
     from archsim.baselines import find_device, modelled
 
     device, _, power_mode = asked.what.partition("@")
-    platform = modelled(
-        find_device(device),
-        asked.task.trace,
-        passes=asked.task.passes,
-        batches=asked.task.batches,
-        power_mode=power_mode or None,
+    task = asked.task
+    return _at_once(
+        modelled(
+            find_device(device), task.trace, passes=task.passes, batches=task.batches, power_mode=power_mode or None
+        )
     )
-    return lambda: Found((platform,))
 
 
-def _recorded(asked: Baseline) -> Finder:
+def _recorded(asked: Baseline) -> Plan:
     from archsim.baselines.records import find_record
 
     trace = asked.task.trace
-    platform = find_record(asked.what).platform(signature(trace), trace.name, asked.task.passes)
-    return lambda: Found((platform,))
+    return _at_once(find_record(asked.what).platform(signature(trace), trace.name, asked.task.passes))
 
 
-def _published(asked: Baseline) -> Finder:
+def _published(asked: Baseline) -> Plan:
     if asked.what:
         raise ConfigError(f"baseline '{asked.name}': 'published' stands alone, for all rivals that the papers name")
     from archsim.baselines.records import published_rivals
 
-    return lambda: Found(published_rivals())
+    return _at_once(*published_rivals())
 
 
-KINDS: Mapping[str, Callable[[Baseline], Finder]] = MappingProxyType(
+KINDS: Mapping[str, Callable[[Baseline], Plan]] = MappingProxyType(
     {"measured": _measured, "modelled": _modelled, "record": _recorded, "published": _published}
 )
