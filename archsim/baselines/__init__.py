@@ -1,5 +1,9 @@
 """What the same network takes elsewhere: on a GPU or CPU measured here, on a modelled one, in a stored record."""
 
+from archsim.baselines.device import Device
+from archsim.baselines.devices import device_names, find_device, load_device
+from archsim.baselines.gpu import modelled
+from archsim.baselines.model import predict
 from archsim.baselines.network import Kernel, kernels, macs, signature
 from archsim.baselines.platform import (
     BOUNDARIES,
@@ -27,6 +31,7 @@ __all__ = [
     "BOUNDARIES",
     "MODES",
     "Boundary",
+    "Device",
     "Kernel",
     "Mode",
     "OperatingPoint",
@@ -37,10 +42,15 @@ __all__ = [
     "RecordWriter",
     "RecordedNetwork",
     "Source",
+    "device_names",
+    "find_device",
     "find_record",
     "kernels",
+    "load_device",
     "load_record",
     "macs",
+    "modelled",
+    "predict",
     "published_rivals",
     "records_at_hand",
     "save_record",

@@ -44,6 +44,8 @@ class Kind(StrEnum):
     WORKLOAD = "workload"
     COMPONENTS = "components"
     RECORD = "record"
+    GPU = "gpu"
+    GPU_FAMILY = "gpu_family"
 
 
 def _version(wanted: bool) -> None:
@@ -321,7 +323,9 @@ def train(
 
 @app.command()
 def schema(
-    kind: Annotated[Kind, typer.Argument(metavar="arch|workload|components|record", help="Kind of file.")],
+    kind: Annotated[
+        Kind, typer.Argument(metavar="arch|workload|components|record|gpu|gpu_family", help="Kind of file.")
+    ],
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
     from archsim.cli import catalogue

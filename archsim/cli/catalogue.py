@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 import archsim
+from archsim.baselines.device import Device, Family
 from archsim.baselines.records import Record
 from archsim.cli.console import print_all, print_json
 from archsim.config import Document, json_schema, read_yaml
@@ -23,10 +24,13 @@ from archsim.workload.spec import WorkloadConfig
 FOLDERS = {
     "arch_configs": "Chips",
     "workloads": "Workloads",
+    "arch_configs/gpu": "Modelled GPUs",
     "arch_configs/records": "Measurements",
     "arch_configs/records/published": "Published rivals",
 }
-MODELS: dict[str, type[Document]] = {"arch": ArchConfig, "workload": WorkloadConfig, "record": Record}
+MODELS: dict[str, type[Document]] = {
+    "arch": ArchConfig, "workload": WorkloadConfig, "record": Record, "gpu": Device, "gpu_family": Family,
+}  # fmt: skip
 CHOICES = ("device", "strategy", "replication", "placement", "overflow", "schedule", "grain", "scope", "kind")
 
 
@@ -69,7 +73,7 @@ def _near(path: Path) -> str:
 
 
 def _files(place: Path) -> Iterator[list[Cell]]:
-    for file in sorted(place.glob("*.yaml")):
+    for file in sorted(place.glob("[!_]*.yaml")):  # what begins with an underscore is there for others to build on
         yield [file.name, Text(str(read_yaml(file).get("description", "")), "dim")]
 
 

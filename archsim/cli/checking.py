@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from archsim.baselines.device import Device, Family
+from archsim.baselines.devices import load_device, load_family
 from archsim.baselines.records import Record, load_record
 from archsim.cli.console import warn
 from archsim.cli.sources import is_yaml
@@ -43,6 +45,8 @@ def _check(file: Path) -> str:
         WorkloadConfig.SCHEMA: _workload,
         LIBRARY_SCHEMA: _library,
         Record.SCHEMA: _record,
+        Device.SCHEMA: _device,
+        Family.SCHEMA: _family,
     }
     schema = read_yaml(file).get("schema")
     if schema not in kinds:
@@ -65,6 +69,15 @@ def _record(file: Path) -> str:
     record = load_record(file)
     points = sum(len(network.points) for network in record.networks)
     return f"record '{record.name}': {len(record.networks)} networks, {points} operating points in all"
+
+
+def _device(file: Path) -> str:
+    device = load_device(file)
+    return f"GPU '{device.name}' with {len(device.modes)} power modes and {len(list(device.entries()))} figures"
+
+
+def _family(file: Path) -> str:
+    return f"what GPUs of the family '{load_family(file).family}' have in common"
 
 
 def _workload(file: Path) -> str:

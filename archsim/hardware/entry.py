@@ -14,7 +14,7 @@ from archsim.hardware.component import Figure
 
 Grade = Literal["READ", "RERUN", "DERIVED", "RECALLED", "ASSUMED"]
 Amount = float | str
-Count = Literal["ratio", "probability", "count", "cycles", "levels", "kT", "F^2", "dwell times", "exponent"]
+Count = Literal["ratio", "probability", "count", "cycles", "levels", "kT", "F^2", "dwell times", "exponent", "op/s"]
 Factor = Annotated[float, Field(gt=0)]
 Span = tuple[float, float]
 
