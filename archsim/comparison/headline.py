@@ -46,9 +46,8 @@ def headline(platform: Platform, terms: Terms) -> Headline:
 
 
 def candidates(platform: Platform, terms: Terms) -> list[int]:
-    """Return the points with as many passes; those that do not say how many, only if other networks are allowed."""
-    unstated = "network" in terms.allowed
-    return [i for i, p in enumerate(platform.points) if p.passes == terms.passes or (p.passes is None and unstated)]
+    """Return the points with as many passes, and those of publications that do not say how many."""
+    return [i for i, p in enumerate(platform.points) if p.passes in (terms.passes, None)]
 
 
 def of_batch(platform: Platform, indices: Iterable[int], terms: Terms) -> list[int]:

@@ -94,12 +94,15 @@ def _other_network(chip: Platform, other: Platform, terms: Terms) -> str | None:
 
 
 def _other_passes(other: Platform, terms: Terms) -> str | None:
-    if candidates(other, terms):
-        return None
     if not other.points:
         return f"nothing is known of it: {other.no_energy or 'it states no figure'}"
-    stated = sorted({p.passes for p in other.points if p.passes is not None})
-    return f"it has T = {', '.join(map(str, stated)) or 'unstated'}, not {terms.passes}"
+    served = candidates(other, terms)
+    if not served:
+        stated = sorted({p.passes for p in other.points if p.passes})
+        return f"it has T = {', '.join(map(str, stated))}, not {terms.passes}"
+    if "network" not in terms.allowed and all(other.points[i].passes is None for i in served):
+        return "it does not say how many passes it takes; refused unless 'network' is allowed"
+    return None
 
 
 def _unknown(other: Platform, index: int | None, what: What, terms: Terms) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from archsim.baselines.platform import BOUNDARIES, MODES, ON_CHIP, Boundary, OperatingPoint, Platform
 from archsim.comparison.comparison import Comparison, point_data
+from archsim.comparison.headline import candidates
 from archsim.comparison.ratios import Ratio
 from archsim.hardware.component import GRADES
 from archsim.metrics.intervals import Estimate
@@ -104,51 +105,68 @@ def _common(platform: Platform) -> Iterator[str]:
             yield value
 
 
-def _how(platform: Platform, point: OperatingPoint) -> str:
-    """Return how a point differs from others of its platform."""
+def _how(platform: Platform, point: OperatingPoint, passes: int) -> str:
+    """Return how a point differs from others of its platform, and from what was asked for."""
     common = {*_common(platform)}
     words = [point.mode, point.software, point.precision, point.power_mode]
     if point.batch > 1:
         words.append(f"{count(point.batch)} images a call")
+    if point.passes != passes:
+        words.append(f"T = {point.passes or 'unstated'}")
     return ", ".join(word.replace("_", " ") for word in words if word and word not in common)
 
 
 def _chosen(found: Comparison, roles: Sequence[str]) -> Iterator[tuple[Platform, list[tuple[str, OperatingPoint]]]]:
-    """Yield each platform with its points that have some of these roles, each once, the first of them in words."""
+    """Yield each platform with its points that have some of these roles, each once, the first of them in words.
+
+    All points of a platform that has none with as many passes.
+    """
     for platform, best in zip(found.platforms, found.headlines, strict=True):
         labels: dict[int, str] = {}
         for role in roles:
             if (index := getattr(best, role)) is not None:
-                labels.setdefault(index, f"  {ROLES[role]}" if platform.origin != "simulated" else "  ")
+                labels.setdefault(index, f"  {ROLES[role]}" if len(platform.points) > 1 else "")
+        if not candidates(platform, found.terms):
+            labels = dict.fromkeys(range(len(platform.points)), "")
         yield platform, [(label, platform.points[i]) for i, label in labels.items()]
 
 
 def _times(found: Comparison) -> Iterator[list[Cell]]:
-    for platform, points in _chosen(found, ("latency", "throughput", "naive")):
-        yield [Text(platform.name, "bold")]
-        for label, point in points:
-            seconds = point.seconds_per_image
-            rate = _per_second(1 / seconds) if seconds else ""
-            yield [label, _how(platform, point), *_pair(point.latency_s, _seconds), rate]
+    def cells(point: OperatingPoint) -> list[Cell] | None:
+        seconds = point.seconds_per_image
+        return [*_pair(point.latency_s, _seconds), _per_second(1 / seconds)] if seconds else None
+
+    return _rows(found, ("latency", "throughput", "naive"), cells)
 
 
 def _energies(found: Comparison) -> Iterator[list[Cell]]:
-    for platform, points in _chosen(found, ("energy", "naive")):
-        known = [(label, p) for label, p in points if p.energy_j]
-        if known:
-            yield [Text(platform.name, "bold")]
-        for label, point in known:
-            idle = show(point.idle_w.value, "W") if point.idle_w else ""
-            yield [label, _how(platform, point), *_pair(point.energy_j, joules), idle]
+    def cells(point: OperatingPoint) -> list[Cell] | None:
+        idle = show(point.idle_w.value, "W") if point.idle_w else ""
+        return [*_pair(point.energy_j, joules), idle] if point.energy_j else None
+
+    return _rows(found, ("energy", "naive"), cells)
 
 
 def _at_rate(found: Comparison, rate: float) -> Iterator[list[Cell]]:
-    for platform, points in _chosen(found, ("energy_at_rate", "naive")):
-        known = [(label, p, e) for label, p in points if (e := p.energy_at(rate))]
-        if known:
-            yield [Text(platform.name, "bold")]
-        for label, point, energy in known:
-            yield [label, _how(platform, point), *_pair(energy, joules)]
+    def cells(point: OperatingPoint) -> list[Cell] | None:
+        energy = point.energy_at(rate)
+        return _pair(energy, joules) if energy else None
+
+    return _rows(found, ("energy_at_rate", "naive"), cells)
+
+
+def _rows(
+    found: Comparison, roles: Sequence[str], cells: Callable[[OperatingPoint], list[Cell] | None]
+) -> Iterator[list[Cell]]:
+    """Yield a row for each point with some of these roles; one that has nothing to show is left out."""
+    for platform, points in _chosen(found, roles):
+        name = Text(platform.name, "bold")
+        shown = [(label, [_how(platform, p, found.terms.passes), *row]) for label, p in points if (row := cells(p))]
+        if len(shown) == 1 and not shown[0][0]:
+            yield [name, *shown[0][1]]
+        elif shown:
+            yield [name]
+            yield from ([label, *row] for label, row in shown)
 
 
 def _modes(found: Comparison) -> Iterator[list[Cell]]:
@@ -159,7 +177,10 @@ def _modes(found: Comparison) -> Iterator[list[Cell]]:
 
 
 def _gains(found: Comparison) -> Iterator[list[Cell]]:
-    for name, of_platform in groupby(found.ratios, key=lambda r: r.platform):
+    """Yield the ratios of each platform that has any."""
+    for name, of_platform in _by_platform(found.ratios):
+        if not any(r.estimate for r in of_platform):
+            continue
         yield [Text(name, "bold")]
         rows = {(r.what, r.role): r for r in of_platform}
         for what in found.terms.whats:
@@ -175,15 +196,22 @@ def _gain(ratio: Ratio) -> list[Cell]:
 
 def _reservations(found: Comparison) -> Iterator[list[Cell]]:
     """Yield why ratios are refused, and which boundaries of energy were compared all the same."""
-    for name, of_platform in groupby(found.ratios, key=lambda r: r.platform):
+    for name, of_platform in _by_platform(found.ratios):
         reasons: dict[str, list[str]] = {}
         for r in of_platform:
             across = r.what.startswith("energy") and r.boundaries[0] != r.boundaries[1]
             allowed = f"{_meaning(r.boundaries[1])} over {_meaning(r.boundaries[0])}" if across else None
             if reason := r.refused or allowed:
-                reasons.setdefault(reason, []).append(_word(r.what))
+                reasons.setdefault(reason, []).append(r.what)
         for i, (reason, whats) in enumerate(reasons.items()):
-            yield [Text(name, "bold") if i == 0 else "", f"{', '.join(dict.fromkeys(whats))}: {reason}"]
+            which = ", ".join(map(_word, dict.fromkeys(whats)))
+            everything = set(whats) == set(found.terms.whats)
+            yield [Text(name, "bold") if i == 0 else "", reason if everything else f"{which}: {reason}"]
+
+
+def _by_platform(ratios: Sequence[Ratio]) -> Iterator[tuple[str, list[Ratio]]]:
+    for name, of_platform in groupby(ratios, key=lambda r: r.platform):
+        yield name, list(of_platform)
 
 
 def _meaning(boundary: Boundary | None) -> str:

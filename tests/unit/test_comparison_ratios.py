@@ -136,7 +136,7 @@ def test_other_passes_are_always_refused():
 
 def test_passes_that_are_not_stated_count_as_another_network():
     unstated = platform(point(1e-3, passes=None))
-    assert "unstated" in reason(unstated)
+    assert "how many passes" in reason(unstated)
     assert found(unstated, Terms(passes=20, allowed=("network",)))["latency", "headline"].estimate
 
 
@@ -156,6 +156,11 @@ def test_a_missing_energy_says_why():
     assert "there is no meter in this machine" in reason(cpu, "energy", ANYWAY)
     assert "there is no meter" in reason(cpu, "energy_at_rate", Terms(passes=20, rate=1.0))
     assert "none is stated" in reason(replace(cpu, no_energy=None), "energy")
+
+
+def test_a_publication_without_figures_says_so():
+    abstract = platform(boundary=None, no_energy="its abstract gives ratios alone")
+    assert reason(abstract) == "nothing is known of it: its abstract gives ratios alone"
 
 
 def test_a_missing_latency_says_so():
