@@ -13,9 +13,9 @@ from archsim.metrics.chips import Batch
 from archsim.metrics.result import Result
 from archsim.pipeline import evaluate, evaluate_chips
 from archsim.report.export import ResultFolder
-from archsim.report.recorder import ABOUT_TIME, TimelineRecorder
 from archsim.report.summary import summary
-from archsim.report.timeline import TimelineWriter
+from archsim.report.timeline.recorder import ABOUT_TIME, TimelineRecorder
+from archsim.report.timeline.writer import TimelineWriter
 
 
 @dataclass(frozen=True)

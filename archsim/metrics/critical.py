@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from archsim.mapping.plan import Mapping
 from archsim.sim.run import simulate
+from archsim.sim.station import Engine, Served
 from archsim.workload.trace import INPUT
 
 TRANSIT = "in transit"
@@ -37,12 +38,18 @@ class _Recorder:
     ranks: dict[str, float]
     uses: list[_Use] = field(default_factory=list)
 
-    def use(self, station: object, op: object, start: int, end: int) -> None:  # noqa: ARG002
-        layer, name = op.layer, op.name  # type: ignore[attr-defined]
-        self.uses.append(_Use(layer, name, start, end, self._rank(layer)))
+    def begin(self, mapping: Mapping, engine: Engine) -> None:
+        """All that is asked of the mapping is known."""
+
+    def use(self, served: Served) -> None:
+        op = served.op
+        self.uses.append(_Use(op.layer, op.name, served.start_ps, served.end_ps, self._rank(op.layer)))
 
     def level(self, name: str, time_ps: int, bits: int) -> None:
         """Buffers do not take time."""
+
+    def skip(self, time_ps: int, images: int, passes: int) -> None:
+        """Of one pass, none is skipped."""
 
     def _rank(self, layer: str) -> float:
         """Return how far down the network something happens; a transfer lies before the layer it goes to."""

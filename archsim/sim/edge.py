@@ -14,14 +14,18 @@ from archsim.sim.station import Cursor, Engine, Level, Station
 
 
 class Transfer:
-    """Pixels on their way: the time of their next event, the hops they have taken, what they wake on arrival."""
+    """Pixels on their way: the time of their next event, the hops they have taken, what they wake on arrival.
 
-    __slots__ = ("credit", "hop", "order", "pixels", "serial_ps", "time")
+    `turn`: the passes that have been sent before theirs.
+    """
 
-    def __init__(self, pixels: int, serial_ps: int, credit: Level | None) -> None:
+    __slots__ = ("credit", "hop", "order", "pixels", "serial_ps", "time", "turn")
+
+    def __init__(self, pixels: int, serial_ps: int, credit: Level | None, turn: int) -> None:
         self.pixels = pixels
         self.serial_ps = serial_ps
         self.credit = credit
+        self.turn = turn
         self.hop = 0
         self.time = 0
         self.order = 0
@@ -94,18 +98,19 @@ class EdgeRun:
         """Free all pixels below a count, arrived or to come."""
         if until > self.freed.value:
             self.freed.advance(until - self.freed.value)
-            self._record()
+            self._tell()
 
     def send(self, pixels: int, credit: Level | None = None) -> int:
         """Send pixels; return when the last has left. `credit` grows by one when they have arrived."""
         engine, route = self.engine, self.route
+        turn = self.reserved // self.pixels
         self.reserved += pixels
         held = self.reserved - self.freed.value
         if held > self.peak:
             self.peak = held
-        self._record()
+        self._tell()
         bits = pixels * self.bits
-        transfer = Transfer(pixels, route.serial_ps(bits), credit)
+        transfer = Transfer(pixels, route.serial_ps(bits), credit, turn)
         if not route.hops:
             engine.count(self.op, bits)
             self._arrive(transfer)
@@ -115,15 +120,15 @@ class EdgeRun:
 
     def _take(self, transfer: Transfer, bits: int) -> int:
         """Take a leg, and go on when the head has passed it; return when its first links are free again."""
-        engine, serial = self.engine, transfer.serial_ps
+        engine, serial, turn = self.engine, transfer.serial_ps, transfer.turn
         leg = self.legs[transfer.hop]
         now = engine.now
-        end = leg.links[0].book(self.op, bits, serial, now)
+        end = leg.links[0].book(self.op, bits, serial, now, turn)
         for link in leg.links[1:]:
-            end = max(end, link.book(self.op, 0, serial, now))
+            end = max(end, link.book(self.op, 0, serial, now, turn))
         left, head = end, end - serial
         for link, after in leg.followers:
-            link.follow(self.op, serial, head + after)
+            link.follow(self.op, serial, head + after, turn)
         head += leg.delay_ps
         transfer.hop += 1
         transfer.time = head if transfer.hop < len(self.legs) else head + serial + self.route.exit_ps
@@ -146,9 +151,9 @@ class EdgeRun:
         if transfer.credit is not None:
             transfer.credit.advance(1)
 
-    def _record(self) -> None:
+    def _tell(self) -> None:
         if self.engine.recorder is not None:
-            self.engine.recorder.level(self.name, self.engine.now, self.held * self.bits)
+            self.engine.tell_level(self.name, self.held * self.bits)
 
     def state(self, now: int, turns: int) -> tuple[object, ...]:
         """Return what is reserved and on its way, relative to a time and a number of completed passes."""

@@ -10,6 +10,7 @@ from archsim.hardware.chip import Chip
 from archsim.mapping.digital import node_actions
 from archsim.mapping.parameters import PARAMETER_BITS, read_parameters
 from archsim.sim.edge import EdgeRun
+from archsim.sim.ledger import Once
 from archsim.sim.rounds import OUTPUT, Round, image_bits
 from archsim.sim.runtime import Loader, Sink, StageRun, Store, Use
 from archsim.sim.station import Engine, Level, Station
@@ -34,11 +35,11 @@ def build_loader(engine: Engine, here: Round, shared: SharedStation, home: int) 
     raw = prod(trace.input_shape) * RAW_BITS
     uses: list[Use] = []
     if chip.arch.memory is not None:
-        op = engine.operation("load", INPUT, "bit", [("memory", "read", 1.0)])
+        op = engine.operation("load", INPUT, "bit", [("memory", "read", 1.0)], "image")
         uses.append(Use(shared("memory", "memory"), op, raw, memory_ps(chip, raw)))
     if here.mapping.graph.preprocessing:
         uses.append(_preprocess(engine, here, shared(f"digital unit {home}", f"tile {home}")))
-    store = engine.operation("store", INPUT, "bit", [("global_buffer", "write", 1.0)])
+    store = engine.operation("store", INPUT, "bit", [("global_buffer", "write", 1.0)], "image")
     uses.append(Use(shared("global buffer", "buffers"), store, stored, global_buffer_ps(chip, stored)))
     return Loader(engine.cursor("loader"), uses, min(SLOTS, capacity // stored))
 
@@ -54,7 +55,7 @@ def _preprocess(engine: Engine, here: Round, station: Station) -> Use:
             actions.append((*split(name), count / elements))
             busy += count * action_ps(chip, name) / chip.arch.digital.lanes
         actions.append(("parameter_memory", "read", read_parameters(node) * PARAMETER_BITS / elements))
-    op = engine.operation("preprocess", INPUT, "element", actions)
+    op = engine.operation("preprocess", INPUT, "element", actions, "image")
     return Use(station, op, elements, ceil(busy / cycle_ps(chip)) * cycle_ps(chip))
 
 
@@ -81,10 +82,10 @@ def _averaging(engine: Engine, chip: Chip, trace: Trace) -> tuple[Use, Use]:
     classes = prod(trace.output.shape)
     station = Station(engine, "averaging", "chip")
 
-    def use(name: str, *actions: str, once: str = "") -> Use:
-        priced = [(*split(a), 1.0) for a in actions] + ([(*split(once), 1 / classes)] if once else [])
-        duration = classes * sum(action_ps(chip, a) for a in actions) + (action_ps(chip, once) if once else 0)
-        return Use(station, engine.operation(name, OUTPUT, "class", priced), classes, duration)
+    def use(name: str, once: Once, *actions: str, first: str = "") -> Use:
+        priced = [(*split(a), 1.0) for a in actions] + ([(*split(first), 1 / classes)] if first else [])
+        duration = classes * sum(action_ps(chip, a) for a in actions) + (action_ps(chip, first) if first else 0)
+        return Use(station, engine.operation(name, OUTPUT, "class", priced, once), classes, duration)
 
-    each_pass = use("average", "softmax.apply", "averager.accumulate", once="softmax.reciprocal")
-    return each_pass, use("finish", "averager.finish")
+    each_pass = use("average", "pass", "softmax.apply", "averager.accumulate", first="softmax.reciprocal")
+    return each_pass, use("finish", "image", "averager.finish")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 Row = list[int]
+Once = Literal["pass", "image", "run"]
 
 
 @dataclass(frozen=True)
 class Operation:
     """Something that costs energy: for each unit of it, how often each (component, action) happens.
 
-    `station` and `layer` say where the books show it; `unit` is what is counted (position, bit, class, ...).
+    `layer` says where the books show it; `unit` is what is counted (position, bit, class, ...). `once`: whether every
+    pass asks for it, every image or the run; each may use a station for it several times.
     """
 
     index: int
@@ -19,6 +22,7 @@ class Operation:
     layer: str
     unit: str
     actions: tuple[tuple[str, str, float], ...]
+    once: Once = "pass"
 
     def __post_init__(self) -> None:
         if not self.actions:

@@ -16,6 +16,7 @@ from archsim.sim.edge import legs_of
 from archsim.sim.ends import build_loader, build_sink
 from archsim.sim.finishing import Finishing
 from archsim.sim.interconnect import Interconnect, Route
+from archsim.sim.occupancy import output_buffer
 from archsim.sim.operations import multiply_actions
 from archsim.sim.periodic import Shortcut
 from archsim.sim.randomness import Sources
@@ -40,12 +41,13 @@ class Machine:
         grain: str,
         shortcut: bool = True,
         recorder: Recorder | None = None,
+        start_ps: int = 0,
     ) -> None:
         self.chip = here.mapping.chip
         self.grain = grain
         self.one_pass_at_a_time = schedule != "pipelined_passes"
         self.work = Work(images, passes)
-        self.engine = Engine(recorder)
+        self.engine = Engine(recorder, passes=passes, start_ps=start_ps)
         self.finished = self.engine.env.event()
         self.image_times: list[int] = []
         self.pass_times = [0, 0]  # of the first image: when its first and its last pass were done
@@ -79,6 +81,8 @@ class Machine:
         self.loader = build_loader(self.engine, here, self.shared, home) if here.first else None
         self.loaded = Level(self.engine, 0, "input", value=0 if here.first else images)
         self.shortcut = Shortcut(self) if shortcut else None
+        if recorder is not None:
+            recorder.begin(here.mapping, self.engine)
 
     def run(self) -> int:
         """Run until all is at rest and return the time of it in picoseconds, skipped periods included.
@@ -151,6 +155,8 @@ class Machine:
         largest = max(c.positions for c in chunks)
         results = placed.output_bits - placed.held_bits
         converter = chip.arch.converter
+        chunk_bits = max(1, placed.outputs) * ACCUMULATOR_BITS * largest
+        made, left = output_buffer(engine, label, len(chunks), chunk_bits)
         return StageRun(
             placed=placed,
             label=label,
@@ -165,9 +171,9 @@ class Machine:
             ),
             fill_ps=placed.timing.fill_ps,
             read_ahead_ps=placed.timing.read_ps if converter.sample_hold else None,
-            slots=max(1, results // (max(1, placed.outputs) * ACCUMULATOR_BITS * largest)),
-            results=Level(engine, len(chunks), "input"),
-            credits=Level(engine, len(chunks), "output space"),
+            slots=max(1, results // chunk_bits),
+            results=made,
+            credits=left,
             passes=Level(engine, 1, "input"),
             window=window(placed),
         )

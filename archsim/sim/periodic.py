@@ -41,7 +41,6 @@ class Shortcut:
     def __init__(self, machine: Running) -> None:
         self.machine = machine
         self.skipped_ps = 0
-        self.skipped_turns = 0
         self.skipped_images = 0
         self.period_ps: int | None = None
         self._passes: dict[State, Visit] = {}
@@ -62,7 +61,7 @@ class Shortcut:
         if times > 0:
             machine.work.cut[sink.image] = machine.work.cut.get(sink.image, 0) + times * period
             self._skip(seen, times)
-            self.skipped_turns += times * period
+            machine.engine.skip(0, times * period)
 
     def after_image(self) -> None:
         """Look at the state after an image; take out images if it has been seen."""
@@ -85,7 +84,7 @@ class Shortcut:
             self._skip(seen, times)
             self._images.clear()
             self.skipped_images += times * period
-            self.skipped_turns += times * period * machine.work.passes
+            machine.engine.skip(times * period, times * period * machine.work.passes)
 
     def _seen(self, visits: dict[State, Visit], state: State) -> Visit | None:
         """Return the last visit to a state from which all has repeated, and remember this one."""

@@ -133,7 +133,7 @@ def _inputs(cursor: Cursor, inlets: Sequence[Inlet], chunk: int) -> Process:
 def _convert(run: StageRun, chunk: Chunk) -> simpy.Event:
     """Read, and convert with shared converters: after the first read with sample-and-hold, else after the last."""
     now = int(run.array.env.now)
-    end = run.array.book(run.multiply_op, chunk.positions, chunk.array_ps, now)
+    end = run.array.book(run.multiply_op, chunk.positions, chunk.array_ps, now, run.array_cursor.turn)
     start = end if run.read_ahead_ps is None else max(now + run.read_ahead_ps, end - max(chunk.bank_ps))
     return use_together(run.banks, run.array_cursor, run.multiply_op, 0, chunk.bank_ps, start)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from archsim.hardware.parts.array import Crossbar
 from archsim.mapping.plan import Mapping, Placed
-from archsim.sim.ledger import Operation
 from archsim.sim.log import BufferPeak, OperationTotal, RunLog, StationTotal, operation_totals, scaled, station_totals
 from archsim.sim.rounds import peak_bits, rounds_of
 from archsim.sim.station import Engine, Recorder, Station
@@ -15,7 +14,7 @@ from archsim.sim.timing import memory_ps
 
 
 def program(
-    mapping: Mapping, placed: Iterable[Placed], recorder: Recorder | None = None
+    mapping: Mapping, placed: Iterable[Placed], recorder: Recorder | None = None, start_ps: int = 0
 ) -> tuple[OperationTotal, StationTotal]:
     """Return what writing the weights of some layers takes: row by row in each crossbar, crossbars side by side.
 
@@ -35,9 +34,12 @@ def program(
     if chip.arch.memory is not None:
         duration = max(duration, memory_ps(chip, bits))
         actions.append(("memory", "read", bits / pairs))
-    engine = Engine(recorder)
+    engine = Engine(recorder, start_ps=start_ps)
     station = Station(engine, "programming", "chip")
-    station.book(engine.operation("program", "weights", "weight cell", actions), pairs, duration, 0)
+    operation = engine.operation("program", "weights", "weight cell", actions, "run")
+    if recorder is not None:
+        recorder.begin(mapping, engine)
+    station.book(operation, pairs, duration, 0)
     return operation_totals(engine)[0], station_totals(engine)[0]
 
 
@@ -49,22 +51,6 @@ def weight_writes(placed: Placed, box: Crossbar) -> int:
 def _pairs(placed: Placed) -> int:
     """Return the weight cells of one replica of a layer, all copies of the weights included."""
     return placed.tiling.rows * placed.columns * placed.layout.copies
-
-
-class Late:
-    """A recorder that hears of a round as it happens: after the rounds before it, and after its programming."""
-
-    def __init__(self, recorder: Recorder, start_ps: int) -> None:
-        self.recorder = recorder
-        self.start_ps = start_ps
-
-    def use(self, station: Station, op: Operation, start_ps: int, end_ps: int) -> None:
-        """Pass a use on."""
-        self.recorder.use(station, op, self.start_ps + start_ps, self.start_ps + end_ps)
-
-    def level(self, name: str, time_ps: int, bits: int) -> None:
-        """Pass a change on."""
-        self.recorder.level(name, self.start_ps + time_ps, bits)
 
 
 def with_programming(log: RunLog, operation: OperationTotal, station: StationTotal) -> RunLog:

@@ -10,7 +10,7 @@ from archsim.mapping.activity import Activity, expected_activity
 from archsim.mapping.plan import ACCUMULATOR_BITS, Mapping
 from archsim.sim.log import BufferPeak, RunLog, operation_totals, stall_totals, station_totals
 from archsim.sim.machine import Machine
-from archsim.sim.programming import Late, in_turn, program, stored_maps, with_programming
+from archsim.sim.programming import in_turn, program, stored_maps, with_programming
 from archsim.sim.rounds import rounds_of
 from archsim.sim.runtime import StageRun
 from archsim.sim.station import Recorder
@@ -36,7 +36,8 @@ def simulate(
 
     `activity` by layer, from the functional pass; where it is missing, what is to be expected. `schedule` and `grain`
     default to the architecture's. `shortcut` = False simulates every pass event by event; the result is the same.
-    `recorder` hears of every use of a station and every change of a buffer.
+    `recorder` hears of every use of a station and every change of a buffer; of a chip that is reprogrammed, those of
+    one image.
 
     Two grains agree: the latency of T passes differs by at most T times (1) the sum over the layers of the longest
     chunk of the coarser grain, on arrays, converters and digital units, and (2) the time in a pass for which random
@@ -67,23 +68,21 @@ def simulate(
     start = 0
     logs = []
     for here in rounds_of(mapping, passes):
-        operation, station = program(mapping, here.placed, _late(recorder, start))
-        late = _late(recorder, start + station.busy_ps)
-        machine = Machine(here, busy, 1, passes, schedule=schedule, grain=grain, shortcut=shortcut, recorder=late)
+        operation, station = program(mapping, here.placed, recorder, start)
+        machine = Machine(
+            here, busy, 1, passes, schedule=schedule, grain=grain, shortcut=shortcut, recorder=recorder,
+            start_ps=start + station.busy_ps,
+        )  # fmt: skip
         logs.append(with_programming(run_log(machine, schedule, grain), operation, station))
         start += logs[-1].total_ps
     return in_turn(logs, images, stored_maps(mapping, passes))
-
-
-def _late(recorder: Recorder | None, start_ps: int) -> Late | None:
-    return None if recorder is None else Late(recorder, start_ps)
 
 
 def run_log(machine: Machine, schedule: str, grain: str) -> RunLog:
     """Run a machine and return its log."""
     total_ps = machine.run()
     engine, times, shortcut = machine.engine, machine.image_times, machine.shortcut
-    skipped = shortcut.skipped_turns if shortcut else 0
+    skipped = engine.skipped_turns
     images = machine.work.images + (shortcut.skipped_images if shortcut else 0)
     passes = machine.work.passes
     first, last = machine.pass_times

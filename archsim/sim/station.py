@@ -7,23 +7,51 @@ ledger here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import simpy
 
-from archsim.sim.ledger import Ledger, Operation
+from archsim.mapping.plan import Mapping
+from archsim.sim.ledger import Ledger, Once, Operation
 
 CAUSES = ("input", "random bits", "output space", "residual", "schedule")
 
 
-class Recorder(Protocol):
-    """Who hears of every use of a station and every change of a buffer, in order of time for each of them."""
+class Served(NamedTuple):
+    """A station has served an operation, from a time to a time.
 
-    def use(self, station: Station, op: Operation, start_ps: int, end_ps: int) -> None:
-        """Hear that a station serves an operation from a time to a time."""
+    `station`, `group`: its name, and where it is. `units`: what this use counts in the book; 0 where the same units
+    take several stations and another one has counted them. `image`, `turn`: for which image, and which pass of it, from
+    1; `turn` is 0 for what happens once an image, both are 0 for what happens once a run.
+    """
+
+    station: str
+    group: str
+    op: Operation
+    units: int
+    image: int
+    turn: int
+    start_ps: int
+    end_ps: int
+
+
+class Recorder(Protocol):
+    """Who hears of every use of a station and every change of a buffer, in order of time for each of them.
+
+    Uses are heard of when they are booked, which may be before they start. Times count from the start of the run.
+    """
+
+    def begin(self, mapping: Mapping, engine: Engine) -> None:
+        """Hear that the work of an engine begins: all of it, or a round of a chip that is reprogrammed."""
+
+    def use(self, served: Served) -> None:
+        """Hear of a use of a station."""
 
     def level(self, name: str, time_ps: int, bits: int) -> None:
         """Hear what a buffer holds from a time on."""
+
+    def skip(self, time_ps: int, images: int, passes: int) -> None:
+        """Hear that so many passes, `images` whole images among them, repeat exactly and take no time from here on."""
 
 
 class Cursor:
@@ -49,9 +77,12 @@ class Cursor:
 
 
 class Engine:
-    """One simulation: its clock, its book, its order of events. Two engines share nothing."""
+    """One simulation: its clock, its book, its order of events. Two engines share nothing.
 
-    def __init__(self, recorder: Recorder | None = None) -> None:
+    `recorder` hears of it, with times that begin at `start_ps`. `passes`: those of an image.
+    """
+
+    def __init__(self, recorder: Recorder | None = None, *, passes: int = 1, start_ps: int = 0) -> None:
         self.env = simpy.Environment(initial_time=0)
         self.ledger = Ledger()
         self.operations: list[Operation] = []
@@ -60,16 +91,21 @@ class Engine:
         self.cursors: list[Cursor] = []
         self.order = 0  # events so far: ties in time are broken by it, as in simpy's queue
         self.recorder = recorder
+        self.passes = passes
+        self.start_ps = start_ps
+        self.skipped_turns = 0
 
     @property
     def now(self) -> int:
         """The time in picoseconds."""
         return int(self.env.now)
 
-    def operation(self, name: str, layer: str, unit: str, actions: Sequence[tuple[str, str, float]]) -> Operation:
+    def operation(
+        self, name: str, layer: str, unit: str, actions: Sequence[tuple[str, str, float]], once: Once = "pass"
+    ) -> Operation:
         """Add a priced operation to the book; actions that never happen are left out."""
         kept = tuple(a for a in actions if a[2] > 0)
-        op = Operation(len(self.operations), name, layer, unit, kept)
+        op = Operation(len(self.operations), name, layer, unit, kept, once)
         self.operations.append(op)
         self.ledger.operations.append([0, 0])
         return op
@@ -92,6 +128,28 @@ class Engine:
         self.order += 1
         return self.order
 
+    def tell_use(self, station: Station, op: Operation, units: int, turn: int, start: int, end: int) -> None:
+        """Tell the recorder of a use of a station. `turn`: the pass, as the process that asked for it counts."""
+        assert self.recorder is not None
+        image, of_image = divmod(turn + self.skipped_turns, self.passes)
+        if op.once == "pass":
+            number = image + 1, of_image + 1
+        else:
+            number = (self.ledger.operations[op.index][0] if op.once == "image" else 0), 0
+        times = self.start_ps + start, self.start_ps + end
+        self.recorder.use(Served(station.name, station.group, op, units, *number, *times))
+
+    def tell_level(self, name: str, bits: int) -> None:
+        """Tell the recorder, if there is one, what a buffer holds now."""
+        if self.recorder is not None:
+            self.recorder.level(name, self.start_ps + self.now, bits)
+
+    def skip(self, images: int, passes: int) -> None:
+        """Count passes that are taken out of the work, and tell the recorder, if there is one."""
+        self.skipped_turns += passes
+        if self.recorder is not None:
+            self.recorder.skip(self.start_ps + self.now, images, passes)
+
 
 class Station:
     """A part of the chip that can be contended for. First come, first served."""
@@ -111,8 +169,11 @@ class Station:
         engine.stations.append(self)
         engine.ledger.stations.append(self.row)
 
-    def book(self, op: Operation, units: int, duration: int, earliest: int) -> int:
-        """Serve `units` of an operation for `duration` ps from `earliest` on, or when free; return the end."""
+    def book(self, op: Operation, units: int, duration: int, earliest: int, turn: int = 0) -> int:
+        """Serve `units` of an operation for `duration` ps from `earliest` on, or when free; return the end.
+
+        `turn`: the passes that whoever asks for it has done before.
+        """
         start = self.free_at
         row = self.row
         if start > earliest:
@@ -127,21 +188,21 @@ class Station:
             count[0] += 1
             count[1] += units
         if self.recorder is not None:
-            self.recorder.use(self, op, start, end)
+            self.engine.tell_use(self, op, units, turn, start, end)
         return end
 
-    def follow(self, op: Operation, duration: int, start: int) -> None:
+    def follow(self, op: Operation, duration: int, start: int, turn: int) -> None:
         """Serve what is known to find the station free at `start`."""
         row = self.row
         row[0] += 1
         row[1] += duration
-        if self.engine.recorder is not None:
-            self.engine.recorder.use(self, op, start, start + duration)
+        if self.recorder is not None:
+            self.engine.tell_use(self, op, 0, turn, start, start + duration)
 
     def use(self, cursor: Cursor, op: Operation, units: int, duration: int, earliest: int = 0) -> simpy.Event:
         """Serve as `book` does and return the event of the end, for the process of `cursor` to wait for."""
         now: int = self.env.now  # type: ignore[assignment]
-        end = cursor.until = self.book(op, units, duration, earliest if earliest > now else now)
+        end = cursor.until = self.book(op, units, duration, earliest if earliest > now else now, cursor.turn)
         engine = self.engine
         cursor.order = engine.order = engine.order + 1
         return self.env.timeout(end - now)
@@ -161,9 +222,9 @@ def use_together(
         return first.use(cursor, op, units, durations[0], earliest)
     engine, now = first.engine, first.engine.now
     earliest = max(earliest, now)
-    end = first.book(op, units, durations[0], earliest)
+    end = first.book(op, units, durations[0], earliest, cursor.turn)
     for station, duration in zip(stations[1:], durations[1:], strict=True):
-        end = max(end, station.book(op, 0, duration, earliest))
+        end = max(end, station.book(op, 0, duration, earliest, cursor.turn))
     cursor.until = end
     cursor.order = engine.next_order()
     return engine.env.timeout(end - now)

@@ -30,8 +30,11 @@ class Recorder:
     def __init__(self):
         self.uses, self.levels = [], []
 
-    def use(self, station, op, start_ps, end_ps):
-        self.uses.append((station.name, op.name, start_ps, end_ps))
+    def begin(self, _mapping, engine):
+        self.stations = [station.name for station in engine.stations]
+
+    def use(self, served):
+        self.uses.append((served.station, served.op.name, served.start_ps, served.end_ps))
 
     def level(self, name, time_ps, bits):
         self.levels.append((name, time_ps, bits))
@@ -68,7 +71,13 @@ def test_events_of_one_layer():
         ("averaging", "average", 21_000, 37_000),
         ("averaging", "finish", 37_000, 45_000),
     ]
-    assert recorder.levels == [("input -> f", 6000, 8), ("input -> f", 19_000, 0)]
+    assert recorder.levels == [
+        ("input -> f", 6000, 8),
+        ("input -> f", 19_000, 0),
+        ("f results", 19_000, 64),
+        ("f results", 21_000, 0),
+    ]
+    assert recorder.stations == ["f arrays", "digital unit 0", "global buffer", "bus", "averaging"]
     # eight uses, of which one is a transfer; the feeder, the arrays, the digital unit and the sink are woken
     assert log.events == 8 + 4
 

@@ -1,13 +1,18 @@
 """A timeline that a trace viewer opens: ui.perfetto.dev, chrome://tracing.
 
-The file is in the Chrome trace event format (JSON object form, "Trace Event Format", Google, phases X, C, i and M),
-written event by event, so that its length does not matter.
+The file is in the Chrome trace event format (JSON object form, "Trace Event Format", Google, phases X, C, i, M and s,
+t, f), written event by event, so that its length does not matter.
 
 Times in the format are microseconds. Perfetto reads them as doubles and rounds start and duration to whole
 nanoseconds, each for itself; slices that touch can then overlap by one, and it drops such slices without a word
 (google/perfetto issue 5012, and the importer's source: `llround(ts * 1000)`). So both ends of a slice are rounded to
 nanoseconds here, which keeps slices that touch touching, and the exact picoseconds stand in its arguments, where the
 viewer shows them.
+
+A flow binds to the slice that was begun last on its track when its own time comes, events of the same time being
+taken in the order of the file (Perfetto's sources, `FlowTracker` and `SliceTracker`; `"bp":"e"` makes the last event do
+the same). So its events bear the shown start of their slice, come after it in the file, and never touch a slice that is
+too short to show.
 """
 
 from __future__ import annotations
@@ -15,14 +20,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
-from archsim.errors import ConfigError, DataError
+from archsim.errors import ConfigError
 
 START, DURATION = "start_ps", "duration_ps"
 _json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -36,6 +40,13 @@ class Track:
     name: str
     pid: int
     tid: int
+
+
+class Point(NamedTuple):
+    """Where a flow can touch: a slice that is long enough to be seen. `start_ns`: when it is shown to start."""
+
+    track: Track
+    start_ns: int
 
 
 class TimelineWriter:
@@ -56,8 +67,9 @@ class TimelineWriter:
         self._separator = "\n"
         self._groups: dict[str, int] = {}
         self._tracks: dict[tuple[str, str], Track] = {}
-        self._named: set[int] = set()
+        self._shown: set[int] = set()
         self._quoted: dict[str, str] = {}
+        self._flows = 0
 
     def __enter__(self) -> TimelineWriter:
         try:
@@ -89,35 +101,59 @@ class TimelineWriter:
         finally:
             self._partial.unlink(missing_ok=True)
 
+    def group(self, name: str) -> int:
+        """Return the number of a group, given on first use."""
+        known = self._groups.get(name)
+        if known is None:
+            known = self._groups[name] = self._next_id()
+        return known
+
     def track(self, group: str, name: str) -> Track:
         """Return the track of that name in that group, made on first use."""
         known = self._tracks.get((group, name))
         if known is not None:
             return known
-        pid = self._groups.get(group)
-        if pid is None:
-            pid = self._groups[group] = self._next_id()
-            self._name("process", pid, 0, group, len(self._groups))
+        pid = self.group(group)
         track = self._tracks[group, name] = Track(group, name, pid, self._next_id())
         return track
 
     def slice(
-        self, track: Track, name: str, start_ps: int, duration_ps: int, args: Mapping[str, Any] | None = None
-    ) -> None:
+        self,
+        track: Track,
+        name: str,
+        start_ps: int,
+        duration_ps: int,
+        args: Mapping[str, Any] | None = None,
+        category: str = "",
+    ) -> Point | None:
         """Write that the station of a track does `name` for a while. Slices of one track come in order of time.
 
-        `args`: plain JSON data that the viewer shows for the slice.
+        `args`: plain JSON data that the viewer shows for the slice. `category`: a word by which it can be searched.
+        Returns where a flow can touch the slice, nothing if it is shorter than what a viewer shows.
         """
         if start_ps < 0 or duration_ps < 0:
             raise ValueError(f"slice '{name}' on '{track.name}': start {start_ps} ps, duration {duration_ps} ps")
-        self._show_as_thread(track)
+        self._show(track)
         start = _ns(start_ps)
+        length = _ns(start_ps + duration_ps) - start
+        kind = f'"cat":{self._quote(category)},' if category else ""
         more = "," + _json(dict(args))[1:] if args else "}"
         self._event(
-            f'{{"ph":"X","pid":{track.pid},"tid":{track.tid},"name":{self._quote(name)},"ts":{_us(start)},'
-            f'"dur":{_us(_ns(start_ps + duration_ps) - start)},'
-            f'"args":{{"{START}":{start_ps},"{DURATION}":{duration_ps}{more}}}'
+            f'{{"ph":"X","pid":{track.pid},"tid":{track.tid},{kind}"name":{self._quote(name)},"ts":{_us(start)},'
+            f'"dur":{_us(length)},"args":{{"{START}":{start_ps},"{DURATION}":{duration_ps}{more}}}'
         )
+        return Point(track, start) if length else None
+
+    def flow(self, name: str, category: str, points: Sequence[Point]) -> None:
+        """Draw arrows from slice to slice, in order of time. A flow of less than two points is nothing to draw."""
+        if len(points) < 2:
+            return
+        self._flows += 1
+        head = f'"id":{self._flows},"cat":{self._quote(category)},"name":{self._quote(name)}'
+        last = len(points) - 1
+        for i, (track, start) in enumerate(sorted(points, key=lambda point: point.start_ns)):
+            phase, end = ("s", "") if i == 0 else ("t", "") if i < last else ("f", ',"bp":"e"')
+            self._event(f'{{"ph":"{phase}","pid":{track.pid},"tid":{track.tid},{head},"ts":{_us(start)}{end}}}')
 
     def counter(self, track: Track, time_ps: int, value: float, unit: str = "bits") -> None:
         """Write the value that a track's counter takes from a time on, such as what a buffer holds.
@@ -126,6 +162,7 @@ class TimelineWriter:
         """
         if time_ps < 0 or not math.isfinite(value):
             raise ValueError(f"counter '{track.name}': value {value} at {time_ps} ps")
+        self._show_group(track)
         self._event(
             f'{{"ph":"C","pid":{track.pid},"name":{self._quote(track.name)},"ts":{_us(_ns(time_ps))},'
             f'"args":{{{self._quote(unit)}:{value}}}}}'
@@ -135,7 +172,7 @@ class TimelineWriter:
         """Write that something happened at a time on a track, such as the end of an image."""
         if time_ps < 0:
             raise ValueError(f"mark '{name}' on '{track.name}' at {time_ps} ps")
-        self._show_as_thread(track)
+        self._show(track)
         self._event(
             f'{{"ph":"i","s":"t","pid":{track.pid},"tid":{track.tid},"name":{self._quote(name)},'
             f'"ts":{_us(_ns(time_ps))},"args":{{"time_ps":{time_ps}}}}}'
@@ -145,11 +182,17 @@ class TimelineWriter:
         # Never twice the same: a viewer takes a thread whose id is its process's for the main thread.
         return len(self._groups) + len(self._tracks) + 1
 
-    def _show_as_thread(self, track: Track) -> None:
+    def _show(self, track: Track) -> None:
         # Only on its first slice or mark: a track that holds a counter alone has no thread to show.
-        if track.tid not in self._named:
-            self._named.add(track.tid)
+        if track.tid not in self._shown:
+            self._shown.add(track.tid)
+            self._show_group(track)
             self._name("thread", track.pid, track.tid, track.name, track.tid)
+
+    def _show_group(self, track: Track) -> None:
+        if track.pid not in self._shown:
+            self._shown.add(track.pid)
+            self._name("process", track.pid, 0, track.group, track.pid)
 
     def _name(self, kind: str, pid: int, tid: int, name: str, order: int) -> None:
         head = f'{{"ph":"M","pid":{pid},"tid":{tid},"name":"{kind}_'
@@ -185,109 +228,3 @@ def _ns(time_ps: int) -> int:
 def _us(time_ns: int) -> str:
     """Return microseconds as an exact decimal, as no float prints it for every time."""
     return f"{time_ns // 1000}.{time_ns % 1000:03d}"
-
-
-@dataclass
-class TrackSummary:
-    """What a timeline holds for one track: how many slices, how long they are in sum, when the last one ends.
-
-    `samples`: how often its counter was written; `peak`: the largest value of it.
-    """
-
-    slices: int = 0
-    busy_ps: int = 0
-    end_ps: int = 0
-    marks: int = 0
-    samples: int = 0
-    peak: float = -math.inf
-
-
-REQUIRED = {
-    "X": {"pid", "tid", "name", "ts", "dur", "args"},
-    "C": {"pid", "name", "ts", "args"},
-    "i": {"pid", "tid", "name", "ts", "s"},
-    "M": {"pid", "tid", "name", "args"},
-}
-
-
-def check_timeline(path: str | Path) -> dict[tuple[str, str], TrackSummary]:
-    """Read a timeline back and return a summary for each (group, track).
-
-    Raises `DataError`, naming the event, where the file is not JSON, an event lacks a key of its phase, a track has no
-    name, slices of a track overlap or go back in time (in picoseconds, or as rounded for the viewer), or the rounded
-    times are not those of the exact ones.
-    """
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, ValueError) as error:
-        raise DataError(f"timeline '{path}' cannot be read: {error}") from error
-    if not isinstance(data, dict) or not isinstance(data.get("traceEvents"), list):
-        raise DataError(f"timeline '{path}': no list 'traceEvents'")
-    reader = _Reader()
-    for number, event in enumerate(data["traceEvents"]):
-        try:
-            reader.read(event)
-        except ValueError as error:
-            raise DataError(f"timeline '{path}', event {number}: {error}") from error
-        except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-            raise DataError(f"timeline '{path}', event {number}: malformed, {error!r}") from error
-    return reader.tracks
-
-
-class _Reader:
-    """Follows the events of a timeline as a viewer does."""
-
-    def __init__(self) -> None:
-        self.tracks: dict[tuple[str, str], TrackSummary] = {}
-        self._groups: dict[int, str] = {}
-        self._names: dict[tuple[int, int], str] = {}
-        self._shown_end: dict[tuple[str, str], Decimal] = {}
-        self._last_sample: dict[tuple[str, str], Decimal] = {}
-
-    def read(self, event: dict[str, Any]) -> None:
-        """Take one event; raise `ValueError` saying what is wrong with it."""
-        phase = event.get("ph")
-        missing = REQUIRED[phase] - event.keys() if phase in REQUIRED else {"ph"}
-        if missing:
-            raise ValueError(f"phase {phase!r} lacks {sorted(missing)}")
-        {"X": self._slice, "C": self._counter, "i": self._mark, "M": self._metadata}[str(phase)](event)
-
-    def _metadata(self, event: dict[str, Any]) -> None:
-        if event["name"] == "process_name":
-            self._groups[event["pid"]] = event["args"]["name"]
-        elif event["name"] == "thread_name":
-            self._names[event["pid"], event["tid"]] = event["args"]["name"]
-
-    def _key(self, pid: int, name: str | None) -> tuple[str, str]:
-        if pid not in self._groups or name is None:
-            raise ValueError("its track has no name")
-        return self._groups[pid], name
-
-    def _slice(self, event: dict[str, Any]) -> None:
-        key = self._key(event["pid"], self._names.get((event["pid"], event["tid"])))
-        start, duration = event["args"][START], event["args"][DURATION]
-        shown, end = Decimal(event["ts"]), Decimal(event["ts"]) + Decimal(event["dur"])
-        half_ns = Decimal("0.0005")
-        exact = Decimal(start).scaleb(-6), Decimal(start + duration).scaleb(-6)
-        if abs(shown - exact[0]) > half_ns or abs(end - exact[1]) > half_ns:
-            raise ValueError(f"shown as {shown} to {end} us, but is {exact[0]} to {exact[1]} us")
-        track = self.tracks.setdefault(key, TrackSummary())
-        if start < track.end_ps or shown < self._shown_end.get(key, Decimal(0)) or duration < 0:
-            raise ValueError(f"slice '{event['name']}' of {key} starts at {start} ps, before {track.end_ps} ps")
-        track.slices += 1
-        track.busy_ps += duration
-        track.end_ps = start + duration
-        self._shown_end[key] = end
-
-    def _counter(self, event: dict[str, Any]) -> None:
-        key = self._key(event["pid"], event["name"])
-        if event["ts"] < self._last_sample.get(key, Decimal(0)):
-            raise ValueError(f"counter {key} goes back in time")
-        self._last_sample[key] = event["ts"]
-        track = self.tracks.setdefault(key, TrackSummary())
-        track.samples += 1
-        track.peak = max(track.peak, *map(float, event["args"].values()))
-
-    def _mark(self, event: dict[str, Any]) -> None:
-        key = self._key(event["pid"], self._names.get((event["pid"], event["tid"])))
-        self.tracks.setdefault(key, TrackSummary()).marks += 1
