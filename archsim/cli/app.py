@@ -222,6 +222,22 @@ def compare(
 
 
 @app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Folders that were made with --out.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", help="New file for the page.")] = Path(
+        "report.html"
+    ),
+    plots: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="New folder for each plot as PNG and SVG.")
+    ] = None,
+) -> None:
+    """Show stored results as one HTML page that needs no network, several of them side by side."""
+    from archsim.cli import reporting
+
+    reporting.report(results, out, plots)
+
+
+@app.command()
 def waterfall(
     arch: Arch,
     workload: Network,

@@ -89,6 +89,48 @@ class OutputFolder:
         return ConfigError(f"output folder '{self.path}' cannot be written: {error.strerror or error}")
 
 
+class OutputFile:
+    """A text file that appears whole or not at all; use it in a `with` statement around what makes its content.
+
+    Raises `ConfigError` if there is such a file already, which is never touched, or if it cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._partial = self.path.absolute().with_name(f".{self.path.name}.{os.getpid()}.part")
+
+    def __enter__(self) -> Self:
+        try:
+            if self.path.exists() or self.path.is_symlink():
+                raise ConfigError(f"output file '{self.path}' exists already; remove it or choose another")
+            self._partial.parent.mkdir(parents=True, exist_ok=True)
+            self._partial.touch()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._partial.rename(self.path)
+        except OSError as failure:
+            raise self._unwritable(failure) from failure
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def text(self, content: str) -> None:
+        """Write the content, in UTF-8."""
+        try:
+            self._partial.write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"output file '{self.path}' cannot be written: {error.strerror or error}")
+
+
 class ResultFolder(OutputFolder):
     """A folder for the result of a run."""
 

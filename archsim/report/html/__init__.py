@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsim.report.html.page import html_report, plots_report, write_report
+from archsim.report.html.page import Report, html_report, write_report
 from archsim.report.html.stored import Stored, read_stored
 
-__all__ = ["Stored", "html_report", "plots_report", "read_stored", "write_report"]
+__all__ = ["Report", "Stored", "html_report", "read_stored", "write_report"]

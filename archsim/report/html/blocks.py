@@ -55,13 +55,22 @@ class Figure:
 
 @dataclass(frozen=True)
 class Card:
-    """One figure of a summary: what, how much, between what ends, in plain words."""
+    """One figure of a summary: what, how much, between what ends, in plain words.
+
+    `value`: with its unit after a no-break space; the unit is written smaller.
+    """
 
     what: str
     value: str
     span: str = ""
     words: str = ""
     tone: Tone = ""
+
+    @property
+    def number_and_unit(self) -> tuple[str, str]:
+        """Return the value in two."""
+        number, _, unit = self.value.rpartition("\N{NO-BREAK SPACE}")
+        return (number, unit) if number else (unit, "")
 
 
 @dataclass(frozen=True)
@@ -93,11 +102,12 @@ class Points:
 
 @dataclass(frozen=True)
 class Code:
-    """Text to be copied as it is. `label`: what it is."""
+    """Text to be copied as it is. `label`: what it is. `long`: its lines matter, so they are not broken."""
 
     KIND: ClassVar[str] = "code"
     label: str
     text: str
+    long: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,10 +161,13 @@ def beside(
     columns: Sequence[Mapping[str, Cell | str]],
     only: Iterable[str] | None = None,
     meanings: Mapping[str, str] | None = None,
+    *,
+    words: bool = False,
 ) -> Table:
     """Return a table with a row for each name of any of some columns, or for those of `only`.
 
     `what`: the names are. `labels`: of the columns, left out where there is one. `meanings`: of names, in small type.
+    `words`: the cells are no numbers, so they are left-aligned.
     """
     names = list(dict.fromkeys(name for column in columns for name in column)) if only is None else list(only)
     rows: list[Row] = [
@@ -162,4 +175,4 @@ def beside(
         for name in names
     ]
     heads = list(labels) if len(labels) > 1 else [""]
-    return Table(caption, [what, *heads], rows, frozenset(range(1, len(columns) + 1)))
+    return Table(caption, [what, *heads], rows, frozenset() if words else after(1, ["", *labels]))

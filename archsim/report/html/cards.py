@@ -26,8 +26,10 @@ def summary(columns: Sequence[Column]) -> Section:
     doubts = [f"{c.label}: {w}" if len(columns) > 1 else w for c in columns for w in c.warnings]
     if doubts:
         blocks.append(Points(doubts, warning=True, title="Before you believe this"))
-    found = [list(_cards(c)) for c in columns]
-    blocks.append(Cards(found[0]) if len(found) == 1 else _table(columns, found))
+    if len(columns) == 1:
+        blocks += [Cards(cards) for group in _groups(columns[0]) if (cards := list(group))]
+    else:
+        blocks.append(_table(columns, [[card for group in _groups(c) for card in group] for c in columns]))
     return Section("summary", "Summary", blocks)
 
 
@@ -44,15 +46,13 @@ def _table(columns: Sequence[Column], found: Sequence[Sequence[Card]]) -> Table:
     return Table("Side by side; ranges in small type", ["", *(c.label for c in columns)], rows, numbers)
 
 
-def _cards(column: Column) -> Iterator[Card]:
+def _groups(column: Column) -> Iterator[Iterator[Card]]:
+    """Yield the cards of cost, those of quality, those of gains over other platforms."""
     if column.result:
-        yield from _costs(column.result)
-    yield from _quality(column)
-    if column.uncertainty:
-        yield from _unknown(column.uncertainty)
+        yield _costs(column.result)
+    yield _quality(column)
     if column.compared:
-        for ratio in column.compared.ratios:
-            yield from _gain(ratio)
+        yield (card for ratio in column.compared.ratios for card in _gain(ratio))
 
 
 def _costs(r: ResultFile) -> Iterator[Card]:
@@ -73,6 +73,8 @@ def _quality(column: Column) -> Iterator[Card]:
     for name, meaning in QUALITY.items():
         if name in found and not (name == "nll" and "rmse" in found):
             yield _card(words.title(name), found[name], name, meaning)
+    if column.uncertainty:
+        yield from _unknown(column.uncertainty)
 
 
 def _unknown(found: UncertaintyFile) -> Iterator[Card]:

@@ -10,7 +10,7 @@ from archsim.metrics.energy import LEAKAGE
 from archsim.report.html import words
 from archsim.report.html.blocks import Block, Cell, Heading, Section, Table, Text, Tone, beside
 from archsim.report.html.columns import Column
-from archsim.report.html.formats import Check, Imperfection, Range
+from archsim.report.html.formats import Check, Imperfection, Range, ResultFile
 
 MEANING = {
     "READ": "read in its source",
@@ -35,10 +35,7 @@ def doubts(columns: Sequence[Column]) -> Iterator[Section]:
     blocks: list[Block] = [Text(text, "bad" if outside else "")]
     blocks.append(beside("Figures of merit", "", labels, checks))
     blocks.append(Heading("What the numbers rest on"))
-    energy = [_by_grade(r.energy_j_per_image.by_action, priced_by, c) for _, r, c in found]
-    blocks.append(_grades("Share of the energy that figures of each grade stand for", labels, energy))
-    area = [_by_grade(r.area_m2.by_part, size_by, c) for _, r, c in found]
-    blocks.append(_grades("Share of the area", labels, area))
+    blocks.append(_grades([(f"{label}: " if len(found) > 1 else "", r, c) for label, r, c in found]))
     blocks.append(Heading("Imperfections of the chip"))
     for label, r, _ in found:
         before = f"{label}: " if len(found) > 1 else ""
@@ -80,10 +77,14 @@ def _by_grade(parts: Mapping[str, Range], path_of: Callable[[str], str], column:
     return dict(found)
 
 
-def _grades(caption: str, labels: Sequence[str], shares: Sequence[Mapping[str, float]]) -> Table:
-    columns = [{g: Cell(words.share(s), share=s) for g, s in column.items() if s} for column in shares]
-    names = [g for g in (*GRADES, words.UNKNOWN) if any(g in column for column in columns)]
-    return beside(caption, "", labels, columns, names, MEANING)
+def _grades(found: Sequence[tuple[str, ResultFile, Column]]) -> Table:
+    columns = {}
+    for before, r, c in found:
+        columns[f"{before}energy"] = _by_grade(r.energy_j_per_image.by_action, priced_by, c)
+        columns[f"{before}area"] = _by_grade(r.area_m2.by_part, size_by, c)
+    cells = [{g: Cell(words.share(s), share=s) for g, s in column.items() if s} for column in columns.values()]
+    names = [g for g in (*GRADES, words.UNKNOWN) if any(g in column for column in cells)]
+    return beside("The share that figures of each grade stand for", "", list(columns), cells, names, MEANING)
 
 
 def _imperfections(before: str, effects: Sequence[Imperfection]) -> Table:

@@ -14,17 +14,15 @@ from archsim.report.html.stored import Stored
 MANY = 40  # settings that differ; more than these say that the chips have little in common
 HASH = 12  # characters of a hash that are shown; the rest is in the configuration
 BULKY = ("costs",)  # follow from the architecture and the library, and stand among the sources
-WORDS = {"result": "run", "uncertainty": "evaluation", "comparison": "comparison"}
 
 
 def made(columns: Sequence[Column]) -> Iterator[Section]:
     """Yield the section on how the results were made."""
     blocks: list[Block] = [Text("Each command makes its result again, with the same numbers for the same versions.")]
     for column in columns:
-        for schema, stored in column.stored.items():
-            what = WORDS.get(schema.partition("/")[2].partition("@")[0], schema)
+        for stored in column.stored.values():
             who = f"{column.label}: " if len(columns) > 1 else ""
-            blocks.append(Code(f"{who}{what} of {day(stored)}", shlex.join(stored.manifest.command)))
+            blocks.append(Code(f"{who}{stored.word} of {day(stored)}", shlex.join(stored.manifest.command)))
     if len(columns) > 1:
         blocks += [Heading("What differs"), _differences(columns)]
     blocks += [Heading("Where and with what"), _versions(columns), *_configurations(columns)]
@@ -50,23 +48,16 @@ def _versions(columns: Sequence[Column]) -> Table:
                 **{name.replace("_", " "): Cell(text) for name, text in manifest.platform.items()},
             }
         )
-    return beside("Versions, seed and machine", "", [c.label for c in columns], cells)
+    return beside("Versions, seed and machine", "", [c.label for c in columns], cells, words=True)
 
 
 def _configurations(columns: Sequence[Column]) -> Iterator[Block]:
     for column in columns:
         config = {k: v for k, v in column.first.manifest.config.items() if k not in BULKY}
         who = f"{column.label}: " if len(columns) > 1 else ""
-        yield Folded(
-            f"{who}the whole configuration, expanded",
-            [
-                Code(
-                    "everything but the prices of the parts, which stand below",
-                    json.dumps(config, indent=1, ensure_ascii=False),
-                )
-            ],
-            raw=True,
-        )
+        text = json.dumps(config, indent=1, ensure_ascii=False)
+        code = Code("everything but the prices of the parts, which stand below", text, long=True)
+        yield Folded(f"{who}the whole configuration, expanded", [code], raw=True)
 
 
 def _differences(columns: Sequence[Column]) -> Table | Text:
@@ -78,7 +69,7 @@ def _differences(columns: Sequence[Column]) -> Table | Text:
         return Text("Nothing: all settings are the same.")
     more = f", of {len(differing)} the first {MANY}" if len(differing) > MANY else ""
     cells = [{p: Cell(_written(s[p])) for p in differing if p in s} for s in flat]
-    return beside(f"Settings that differ{more}", "", [c.label for c in columns], cells, differing[:MANY])
+    return beside(f"Settings that differ{more}", "", [c.label for c in columns], cells, differing[:MANY], words=True)
 
 
 def _written(value: Any) -> str:

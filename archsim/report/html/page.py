@@ -22,55 +22,58 @@ from archsim.report.html.stored import Stored
 
 if TYPE_CHECKING:
     from archsim.report.export import OutputFolder
-    from archsim.report.plots import Plot
+
+
+class Report:
+    """Some stored results, read and drawn. `columns`: one for each network on a chip (see `columns_of`).
+
+    Raises `ConfigError` for no results, or one that is named twice.
+    """
+
+    def __init__(self, stored: Sequence[Stored]) -> None:
+        self.columns = columns_of(stored)
+        self._plots = plots(self.columns)
+
+    def page(self) -> str:
+        """Return the report as one HTML page that needs nothing but itself."""
+        pictures = Pictures(self._plots)
+        sections = [
+            summary(self.columns),
+            *compared(self.columns, pictures),
+            *cost(self.columns, pictures),
+            *quality(self.columns, pictures),
+            *doubts(self.columns),
+            *made(self.columns),
+            *sources(self.columns),
+        ]
+        page = _templates().get_template("page.html.j2")
+        return page.render(
+            title=_title(self.columns), lead=_lead(self.columns), sections=sections, version=version("archsim")
+        )
+
+    def save_plots(self, folder: OutputFolder, below: str = "") -> None:
+        """Write each plot as NAME.png and NAME.svg; `below`: a folder in the folder, with a slash at its end."""
+        from archsim.report.plots import to_png, to_svg
+
+        for _, plot in self._plots:
+            folder.bytes(f"{below}{plot.name}.png", to_png(plot.figure, plot.title))
+            folder.text(f"{below}{plot.name}.svg", to_svg(plot.figure, plot.title, themed=False))
 
 
 def html_report(stored: Sequence[Stored]) -> str:
     """Return one page about some stored results, several of them side by side, that needs nothing but itself.
 
-    A run, an evaluation and a comparison share a column if all settings that two of them both state are the same (see
-    `columns_of`). Raises `ConfigError` for no results, or one that is named twice.
+    A run, an evaluation and a comparison share a column if all settings that two of them both state are the same.
+    Raises `ConfigError` for no results, or one that is named twice.
     """
-    columns = columns_of(stored)
-    return _page(columns, plots(columns))
+    return Report(stored).page()
 
 
 def write_report(folder: OutputFolder, *stored: Stored) -> None:
     """Write report.html, and each plot as plots/NAME.png and .svg, into an output folder."""
-    columns = columns_of(stored)
-    drawn = plots(columns)
-    folder.text("report.html", _page(columns, drawn))
-    write_plots(folder, [plot for _, plot in drawn], "plots/")
-
-
-def plots_report(folder: OutputFolder, stored: Sequence[Stored]) -> None:
-    """Write the plots alone, as NAME.png and NAME.svg."""
-    write_plots(folder, [plot for _, plot in plots(columns_of(stored))])
-
-
-def write_plots(folder: OutputFolder, drawn: Sequence[Plot], below: str = "") -> None:
-    """Write plots as files of an output folder; `below`: a folder in it, with a slash at its end."""
-    from archsim.report.plots import to_png, to_svg
-
-    for plot in drawn:
-        folder.bytes(f"{below}{plot.name}.png", to_png(plot.figure, plot.title))
-        folder.text(f"{below}{plot.name}.svg", to_svg(plot.figure, plot.title, themed=False))
-
-
-def _page(columns: Sequence[Column], drawn: Sequence[tuple[str, Plot]]) -> str:
-    pictures = Pictures(drawn)
-    sections = [
-        summary(columns),
-        *compared(columns, pictures),
-        *cost(columns, pictures),
-        *quality(columns, pictures),
-        *doubts(columns),
-        *made(columns),
-        *sources(columns),
-    ]
-    return _templates().get_template("page.html.j2").render(
-        title=_title(columns), lead=_lead(columns), sections=sections, version=version("archsim")
-    )  # fmt: skip
+    report = Report(stored)
+    folder.text("report.html", report.page())
+    report.save_plots(folder, "plots/")
 
 
 def _title(columns: Sequence[Column]) -> str:

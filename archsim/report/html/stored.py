@@ -15,6 +15,7 @@ from archsim.report.html.formats import ComparisonFile, Manifest, ResultFile, Un
 Content = ResultFile | UncertaintyFile | ComparisonFile
 M = TypeVar("M", bound=Model)
 RESULT, MANIFEST = "result.json", "manifest.json"
+WORDS = {ResultFile.SCHEMA: "run", UncertaintyFile.SCHEMA: "evaluation", ComparisonFile.SCHEMA: "comparison"}
 KINDS: Mapping[str, type[Content]] = {kind.SCHEMA: kind for kind in (ResultFile, UncertaintyFile, ComparisonFile)}
 
 
@@ -29,6 +30,11 @@ class Stored:
     data: Mapping[str, Any]
     content: Content
     manifest: Manifest
+
+    @property
+    def word(self) -> str:
+        """What it is called by people."""
+        return WORDS[self.content.SCHEMA]
 
     @classmethod
     def of(cls, name: str, data: Mapping[str, Any], manifest: Mapping[str, Any]) -> Stored:

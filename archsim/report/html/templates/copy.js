@@ -13,5 +13,5 @@ for (const box of document.querySelectorAll(".code")) {
     }
     setTimeout(() => (button.textContent = "copy"), 2000);
   });
-  box.prepend(button);
+  box.querySelector("pre").before(button);
 }

@@ -1,0 +1,47 @@
+"""`archsim report`: stored results as one page, several of them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from archsim.cli.console import print_all
+from archsim.errors import ArchsimError, DataError
+from archsim.report.export import OutputFile, OutputFolder
+from archsim.report.html import Report, Stored, read_stored
+
+
+def report(results: Sequence[Path], out: Path, plots: Path | None) -> None:
+    """Write the page, and the plots as files if a folder is given; say which results share a column."""
+    stored = _read(results)
+    with ExitStack() as stack:
+        file = stack.enter_context(OutputFile(out))
+        folder = stack.enter_context(OutputFolder(plots)) if plots else None
+        made = Report(stored)
+        file.text(made.page())
+        if folder:
+            made.save_plots(folder)
+    print_all(_said(made, out, plots))
+
+
+def _read(results: Sequence[Path]) -> list[Stored]:
+    """Return all results; raise one error with what is wrong with any of them."""
+    stored, problems = [], []
+    for path in results:
+        try:
+            stored.append(read_stored(path))
+        except ArchsimError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    return stored
+
+
+def _said(made: Report, out: Path, plots: Path | None) -> Iterator[str]:
+    yield str(out)
+    for column in made.columns:
+        parts = (f"{one.word} {one.name}" for one in column.stored.values())
+        yield f"  {column.label}: {', '.join(parts)}"
+    if plots:
+        yield f"{plots}: each plot as PNG and SVG"
