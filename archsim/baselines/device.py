@@ -78,7 +78,7 @@ class Calibration(Model):
 
 
 class PowerMode(Model):
-    """A preset of clocks and power. Factors are relative to the standard mode of the device."""
+    """A preset of clocks and power. Factors are relative to the clocks that peaks and bandwidth are stated for."""
 
     limit: Watts = Field(description="most power that the module or board may draw")
     clock: Scale | None = Field(None, description="factor on the clock of the GPU [1]")

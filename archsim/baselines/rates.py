@@ -54,7 +54,7 @@ def rates(device: Device, power_mode: str, precision: Precision) -> Rates:
         ConfigError: idle and active power alone reach the limit of the mode.
     """
     mode, common, memory = device.modes[power_mode], device.calibration, device.memory
-    own = _own(device, power_mode)
+    own, standard_mode = _own(device, power_mode), device.modes[device.standard_mode]
     memory_share, floor = own.memory_share or common.memory_share, own.floor or common.floor
     assert memory_share is not None  # a device file has them
     assert floor is not None
@@ -70,7 +70,7 @@ def rates(device: Device, power_mode: str, precision: Precision) -> Rates:
     return Rates(
         operations=reached,
         bandwidth=_value(memory.bandwidth) * _factor(mode.memory_clock) * _value(memory_share) / BITS_PER_BYTE,
-        floor=_value(floor) if own.floor else _value(floor) / _factor(mode.clock),
+        floor=_value(floor) if own.floor else _value(floor) * _factor(standard_mode.clock) / _factor(mode.clock),
         idle=idle,
         active=active,
         operation_j=operation_j,
