@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from archsim.cli.console import print_all, print_json, progress_bar, warn
-from archsim.report.export import OutputFolder, manifest
+from archsim.report.export import OutputFolder, assumptions, manifest
 from archsim.report.uncertainty import uncertainty_report
 from archsim.report.uncertainty_tables import uncertainty_tables
 from archsim.uncertainty import evaluate_uncertainty
@@ -39,9 +39,13 @@ def evaluate(arch: Path, workload: Path, options: Options, *, as_json: bool, out
             folder.json("result.json", found.to_dict())
             for name, rows in uncertainty_tables(found).items():
                 folder.table(name, rows)
-            folder.json("manifest.json", manifest(found, ["archsim", *sys.argv[1:]]))
+            folder.json("manifest.json", manifest(found, ["archsim", *sys.argv[1:]]) | assumptions(found))
     if as_json:
         print_json(found.to_dict())
     else:
         print_all(uncertainty_report(found))
     warn(found.warnings)
+    if out:
+        from archsim.report.html import write_report  # matplotlib and templates, which only a run that is kept pays
+
+        write_report(out)

@@ -49,6 +49,10 @@ def run(
     else:
         print_all(summary(result, batch))
     warn(result.warnings)
+    if out:
+        from archsim.report.html import write_report  # matplotlib and templates, which only a run that is kept pays
+
+        write_report(out)
 
 
 def _evaluate(arch: Path, workload: Path, options: Options, timeline: Path | None) -> tuple[Result, Batch | None]:

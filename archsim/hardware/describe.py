@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 
 from archsim.hardware.chip import Chip
@@ -43,6 +43,12 @@ def describe(chip: Chip) -> list[Row]:
             _row(f"{level}.peak_power", chip.peak_power(level), "W"),
         ]
     return rows
+
+
+def cited(chip: Chip, rows: Iterable[Row]) -> dict[str, str]:
+    """Return what the keys of the sources of some figures stand for."""
+    used = {key for row in rows for key in row.sources}
+    return {key: text for key, text in chip.library.sources.items() if key in used}
 
 
 def _component(name: str, component: Component) -> Iterator[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from archsim.config import content_hash
 from archsim.functional import FunctionalRun
-from archsim.hardware.describe import describe
+from archsim.hardware.describe import cited, describe
 from archsim.mapping.plan import Mapping
 from archsim.metrics.critical import critical_path
 from archsim.metrics.endurance import endurance_of
@@ -116,7 +116,7 @@ def measured(
         effects=design.effects.on,
         tiers=chip.tiers if run is not None else {},
         figures=figures,
-        citations={k: text for k, text in design.library.sources.items() if any(k in row.sources for row in figures)},
+        citations=cited(design, figures),
     )
 
 

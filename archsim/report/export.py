@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from archsim.errors import ConfigError
+from archsim.hardware.describe import Row
 from archsim.metrics.chips import Batch
 from archsim.metrics.result import Result, finite
 
@@ -56,12 +57,8 @@ class OutputFolder:
             shutil.rmtree(self._partial, ignore_errors=True)
 
     def bytes(self, name: str, content: bytes) -> None:
-        """Write a file; `name` may lie in a folder below, as in "plots/energy.png".
-
-        This and the others raise `ConfigError` where it cannot be written.
-        """
+        """Write a file. This and the others raise `ConfigError` where it cannot be written."""
         try:
-            (self._partial / name).parent.mkdir(parents=True, exist_ok=True)
             (self._partial / name).write_bytes(content)
         except OSError as error:
             raise self._unwritable(error) from error
@@ -186,7 +183,19 @@ def manifest(result: Made, command: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def assumptions(result: Result) -> dict[str, Any]:
+class Priced(Protocol):
+    """Anything that a chip with known figures made."""
+
+    @property
+    def figures(self) -> Sequence[Row]:
+        """Every number that the chip was built from."""
+
+    @property
+    def citations(self) -> Mapping[str, str]:
+        """What the keys of their sources stand for."""
+
+
+def assumptions(result: Priced) -> dict[str, Any]:
     """Return every number that the chip was built from, and what the keys of their sources stand for."""
     return {"figures": [finite(asdict(row)) for row in result.figures], "citations": dict(result.citations)}
 

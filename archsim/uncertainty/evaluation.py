@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from archsim.config import content_hash
 from archsim.errors import ConfigError, DataError
+from archsim.hardware.describe import cited, describe
 from archsim.metrics.ood import CALIBRATION_IMAGES, SEVERAL, PercentileRule
 from archsim.pipeline import Deployment, SampledChip, activities, check_chips, deploy
 from archsim.pipeline.inputs import ChipLike, NetworkLike
@@ -111,6 +112,7 @@ def _on_one_chip(
         percentile_rule=[rule.level, rule.threshold],
         adaptive=adaptive,
     )
+    figures = tuple(describe(at_work.chip))
     return Uncertainty(
         arch=at_work.chip.arch.name,
         workload=at_work.trace.name,
@@ -131,6 +133,8 @@ def _on_one_chip(
         warnings=(*at_work.chip.warnings, *notes, *_doubts(at_work)),
         config=config,
         config_hash=content_hash(dict(config)),
+        figures=figures,
+        citations=cited(at_work.chip, figures),
     )
 
 

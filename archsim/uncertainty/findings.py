@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from archsim.hardware.describe import Row
 from archsim.metrics.adaptive import AdaptiveQuality, Comparison
 from archsim.metrics.calibration import ReliabilityBin
 from archsim.metrics.intervals import Estimate
@@ -131,7 +132,7 @@ class Uncertainty:
     risk-coverage curve by score. `adaptive`: by stopping rule. `noise_std`: the noise that a regression states, in
     standard deviations of the target; None for classification. `per_chip`: one evaluation for each sampled chip where
     there are several; then the sets of this one hold means over them with the range from the least to the largest,
-    while reliability, selective and adaptive are those of the first.
+    while reliability, selective and adaptive are those of the first. `figures`, `citations`: as in `Result`.
     """
 
     arch: str
@@ -154,6 +155,8 @@ class Uncertainty:
     config: Mapping[str, Any]
     config_hash: str
     per_chip: tuple[Uncertainty, ...] = ()
+    figures: tuple[Row, ...] = ()
+    citations: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         chips = f", {len(self.per_chip)} chips" if self.per_chip else ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from archsim.report.export import OutputFile, OutputFolder
 from archsim.report.html.cards import summary
 from archsim.report.html.columns import Column, columns_of
 from archsim.report.html.compared import compared
@@ -18,10 +19,7 @@ from archsim.report.html.made import day, made
 from archsim.report.html.pictures import Pictures, plots
 from archsim.report.html.quality import quality
 from archsim.report.html.sources import sources
-from archsim.report.html.stored import Stored
-
-if TYPE_CHECKING:
-    from archsim.report.export import OutputFolder
+from archsim.report.html.stored import Stored, read_stored
 
 
 class Report:
@@ -51,13 +49,13 @@ class Report:
             title=_title(self.columns), lead=_lead(self.columns), sections=sections, version=version("archsim")
         )
 
-    def save_plots(self, folder: OutputFolder, below: str = "") -> None:
-        """Write each plot as NAME.png and NAME.svg; `below`: a folder in the folder, with a slash at its end."""
+    def save_plots(self, folder: OutputFolder) -> None:
+        """Write each plot as NAME.png and NAME.svg."""
         from archsim.report.plots import to_png, to_svg
 
         for _, plot in self._plots:
-            folder.bytes(f"{below}{plot.name}.png", to_png(plot.figure, plot.title))
-            folder.text(f"{below}{plot.name}.svg", to_svg(plot.figure, plot.title, themed=False))
+            folder.bytes(f"{plot.name}.png", to_png(plot.figure, plot.title))
+            folder.text(f"{plot.name}.svg", to_svg(plot.figure, plot.title, themed=False))
 
 
 def html_report(stored: Sequence[Stored]) -> str:
@@ -69,11 +67,19 @@ def html_report(stored: Sequence[Stored]) -> str:
     return Report(stored).page()
 
 
-def write_report(folder: OutputFolder, *stored: Stored) -> None:
-    """Write report.html, and each plot as plots/NAME.png and .svg, into an output folder."""
-    report = Report(stored)
-    folder.text("report.html", report.page())
-    report.save_plots(folder, "plots/")
+def write_report(path: Path, *, plots: bool = False) -> None:
+    """Write report.html about a stored result into its folder.
+
+    `plots`: also each plot as plots/NAME.png and .svg, which takes as long again. The folder must be complete before:
+    so that whatever happens here, no result is lost. Raises `DataError` as `read_stored` does, `ConfigError` where
+    there is a report already.
+    """
+    report = Report([read_stored(path)])
+    with OutputFile(path / "report.html") as page:
+        page.text(report.page())
+    if plots:
+        with OutputFolder(path / "plots") as folder:
+            report.save_plots(folder)
 
 
 def _title(columns: Sequence[Column]) -> str:
