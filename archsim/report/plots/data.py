@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,13 +20,14 @@ class Plot:
     """A figure with what a page needs beside it.
 
     `name`: for files and anchors, unique among the plots of a call. `title`: a few words. `caption`: what is seen and
-    what the marks mean, as whole sentences.
+    what the marks mean, as whole sentences. `kind`: of the data that it shows, such as "archsim/result".
     """
 
     name: str
     title: str
     caption: str
     figure: Figure
+    kind: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,11 @@ class Shown:
     label: str
     data: Data
     index: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What it is, without the version: "archsim/result", "archsim/uncertainty", "archsim/comparison"."""
+        return str(self.data.get("schema", "")).partition("@")[0]
 
     @property
     def colour(self) -> str:
@@ -97,12 +103,15 @@ def largest(tables: Sequence[Mapping[str, float]], most: int = LARGEST) -> list[
     return names if len(names) <= most + 1 else names[:most]
 
 
-def with_others(table: Mapping[str, Interval], names: Sequence[str]) -> list[Interval | None]:
-    """Return the values of some names, and last the sum of all others where there are others."""
-    rest = [value for name, value in table.items() if name not in names and value.value]
-    return [*(table.get(name) for name in names), *([sum(rest, start=ZERO)] if rest else [])]
-
-
-def of_schema(results: Iterable[Shown], schema: str) -> list[Shown]:
-    """Return the results of one kind ("archsim/result"), whatever the version."""
-    return [shown for shown in results if str(shown.data.get("schema", "")).partition("@")[0] == schema]
+def ranking(
+    tables: Sequence[Mapping[str, Interval]], most: int = LARGEST
+) -> tuple[list[str], list[list[Interval | None]]]:
+    """Return the names of the largest values, and for each table their values; last, where there are any, the sum of the others."""
+    names = largest([{n: v.value for n, v in table.items()} for table in tables], most)
+    rest = [[v for n, v in table.items() if n not in names and v.value] for table in tables]
+    columns: list[list[Interval | None]] = [[table.get(name) for name in names] for table in tables]
+    if not any(rest):
+        return names, columns
+    for column, others in zip(columns, rest, strict=True):
+        column.append(sum(others, start=ZERO) if others else None)
+    return [*names, OTHERS], columns

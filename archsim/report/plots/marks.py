@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Annotation
 
 from archsim.report.plots.data import Interval, Shown
-from archsim.report.plots.style import HATCH, INK, SMALL, SOFT, Scale
+from archsim.report.plots.style import HATCH, INK, SMALL, SOFT, TINY, Scale
 
 GROUP = 0.78  # of the room of a row that its bars take
+LONGEST = 2.5  # times the longest bar: where the axis ends at the latest
 ROW, BAR, FRAME = 0.17, 0.1, 0.75  # inches: a row, each bar in it, what surrounds the axes
 
 
@@ -21,13 +23,15 @@ ROW, BAR, FRAME = 0.17, 0.1, 0.75  # inches: a row, each bar in it, what surroun
 class Bars:
     """One bar a row; None leaves a row empty.
 
-    `hatched`: of each value, what is hatched rather than filled. `beside`: a short text for each row, right of the axes.
+    For each row, where given: `hatched`, what of its value is hatched rather than filled; `beside`, a short text right of
+    the axes; `outlined`, how far an outline around the bar goes, such as a limit.
     """
 
     colour: str
     values: Sequence[Interval | None]
     hatched: Sequence[float] = ()
-    beside: Sequence[str] = field(default_factory=tuple)
+    beside: Sequence[str] = ()
+    outlined: Sequence[float] = ()
 
 
 def height_of(rows: int, bars: int) -> float:
@@ -35,23 +39,52 @@ def height_of(rows: int, bars: int) -> float:
     return FRAME + rows * (ROW + BAR * bars)
 
 
-def grouped_bars(axes: Axes, rows: Sequence[str], groups: Sequence[Bars], scale: Scale, *, whiskers: bool = True) -> None:
-    """Draw horizontal bars from the top down, those of a row below each other, with whiskers for their ranges."""
-    thick = GROUP / max(1, len(groups))
+def grouped_bars(axes: Axes, rows: Sequence[str], groups: Sequence[Bars], scale: Scale) -> None:
+    """Draw horizontal bars from the top down, those of a row below each other, with whiskers for their ranges.
+
+    Where ranges would make all bars small, the axis ends early, and a whisker that leaves it says where it ends.
+    """
+    axes.set_xlim(0, _end(groups) * scale.factor or 1.0)
+    thick = GROUP / len(groups) * 0.92
     for k, bars in enumerate(groups):
         for row, value in enumerate(bars.values):
             if value is None:
                 continue
-            place = row + (k + 0.5) * thick - GROUP / 2
-            shown = value.times(scale.factor)
+            place, shown = place_of(row, k, len(groups)), value.times(scale.factor)
             hatched = bars.hatched[row] * scale.factor if bars.hatched else 0.0
-            _bar(axes, place, thick * 0.92, shown.value - hatched, hatched, bars.colour)
-            if whiskers and shown.low < shown.high:
-                whisker(axes, shown, place, vertical=False, colour=INK)
+            _bar(axes, place, thick, shown.value - hatched, hatched, bars.colour)
+            if bars.outlined and bars.outlined[row]:
+                axes.barh(place, bars.outlined[row] * scale.factor, thick, facecolor="none", edgecolor=SOFT, linewidth=0.8)
+            if shown.low < shown.high:
+                whisker(axes, shown, place, vertical=False)
+                _mark_end(axes, shown.high, place)
             if bars.beside:
                 beside(axes, row, bars.beside[row])
     name_rows(axes, rows)
-    axes.set_xlim(left=0)
+
+
+def _end(groups: Sequence[Bars]) -> float:
+    """Return where the axis of some bars ends, before it is scaled."""
+    values = [v for bars in groups for v in bars.values if v is not None]
+    end = max((v.high for v in values), default=0.0)
+    ends = [min(end, LONGEST * max((v.value for v in values), default=0.0)), *(o for bars in groups for o in bars.outlined)]
+    return 1.03 * max(ends)
+
+
+def place_of(row: int, k: int, groups: int) -> float:
+    """Return where the bar of group `k` lies in a row."""
+    return row + ((k + 0.5) / groups - 0.5) * GROUP
+
+
+def _mark_end(axes: Axes, high: float, place: float) -> None:
+    """Where a whisker leaves the axes, say where it ends."""
+    edge = axes.get_xlim()[1]
+    if high > edge:
+        axes.plot([edge], [place], ">", color=INK, markersize=3, clip_on=False)
+        axes.annotate(
+            f"to {high:.3g}", (edge, place), xytext=(-4, 1.5), textcoords="offset points",
+            ha="right", va="bottom", fontsize=TINY, color=INK,
+        )  # fmt: skip
 
 
 def _bar(axes: Axes, place: float, thick: float, filled: float, hatched: float, colour: str) -> None:
@@ -63,7 +96,7 @@ def _bar(axes: Axes, place: float, thick: float, filled: float, hatched: float, 
 
 def name_rows(axes: Axes, rows: Sequence[str]) -> None:
     """Write what each row is, the first on top."""
-    axes.set_yticks(range(len(rows)), [shorten(row) for row in rows])
+    axes.set_yticks(range(len(rows)), [shorten(row.replace("_", " ")) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -72,7 +105,7 @@ def name_rows(axes: Axes, rows: Sequence[str]) -> None:
 def beside(axes: Axes, row: float, text: str) -> None:
     """Write a text right of the axes, at the height of a row."""
     axes.annotate(
-        text, (1, row), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+        text, (1, row), xycoords=("axes fraction", "data"), xytext=(7, 0), textcoords="offset points",
         va="center", fontsize=SMALL, annotation_clip=False,
     )  # fmt: skip
 
@@ -99,7 +132,9 @@ def point(
     axes.plot([x], [y], marker, markerfacecolor="none" if hollow else colour, markeredgecolor=colour)
 
 
-def curve(axes: Axes, xs: Sequence[float], values: Sequence[Interval], colour: str, marker: str, style: str = "-") -> Line2D:
+def curve(
+    axes: Axes, xs: Sequence[float], values: Sequence[Interval], colour: str, marker: str, style: str = "-"
+) -> Line2D:
     """Draw a line through values, with a marker and a whisker for each."""
     ends = [[v.value - v.low for v in values], [v.high - v.value for v in values]]
     drawn = axes.errorbar(
@@ -111,9 +146,11 @@ def curve(axes: Axes, xs: Sequence[float], values: Sequence[Interval], colour: s
     return line
 
 
-def patch(colour: str, *, hatched: bool = False) -> Patch:
-    """Return a swatch for a legend."""
-    return Patch(facecolor="none", edgecolor=colour, hatch=HATCH) if hatched else Patch(facecolor=colour, linewidth=0)
+def patch(colour: str, hatch: str = "", *, outlined: bool = False) -> Patch:
+    """Return a swatch for a legend: filled with a white hatch, or outlined with a hatch of its colour."""
+    if outlined:
+        return Patch(facecolor="none", edgecolor=colour, hatch=hatch, linewidth=0.8)
+    return Patch(facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0)
 
 
 def dot(colour: str, marker: str = "o", *, hollow: bool = False, style: str = "") -> Line2D:
@@ -147,8 +184,8 @@ def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
     """
     figure = axes.figure.get_figure(root=True)
     assert figure is not None
+    renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     dpi = figure.dpi / 72
     places = axes.transData.transform([(x, y) for x, y, _ in points])
     taken = [(px - 4 * dpi, py - 4 * dpi, px + 4 * dpi, py + 4 * dpi) for px, py in places]

@@ -6,6 +6,7 @@ can be told apart with any colour blindness. Markers and hatches say the same ag
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,9 +26,10 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 INK = "#222222"  # text, axes, whiskers: `to_svg` lets a page choose it
 SOFT = "#808080"  # what may stand back, readable on white and on black
-HATCH = "/////"
+HATCH, CROSSES = "/////", "xxxxx"
+DASHES, DOTS = (0, (4, 3)), (0, (1, 2))
 WIDTH = 7.2  # inches; 691 px on a page
-SMALL = 8.0  # points
+SMALL, TINY = 8.0, 6.5  # points
 
 _STYLE: Mapping[str, Any] = MappingProxyType(
     {
@@ -104,8 +106,11 @@ class Scale:
 
 PERCENT = Scale(100.0, "%")
 SQUARE_MILLIMETRES = Scale(1e6, "mm²")
-KIBIBYTES = Scale(1 / 8192, "KiB")
-ONE = Scale(1.0, "")
+PERCENT_POINTS = Scale(100.0, "percentage points")
+SHARE = Scale(1.0, "share")
+COUNT = Scale(1.0, "count")
+NATS = Scale(1.0, "nat")
+DEVIATIONS = Scale(1.0, "standard deviations of the target")
 
 
 def scale_for(largest: float, unit: str) -> Scale:
@@ -137,15 +142,18 @@ def log_axis(axes: Axes, which: str, what: str, unit: str) -> None:
     axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
     name_axis(axes, which, what, Scale(1.0, f"{unit}, log scale"))
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(LogLocator(numticks=8))
+    axis.set_major_locator(_LogTicks())
     axis.set_major_formatter(EngFormatter(unit, sep=" "))
     axis.set_minor_formatter(NullFormatter())
 
 
-def plain_ticks(axes: Axes, which: str) -> None:
-    """Write ticks as short as they are: no `1e6` in a corner, no trailing zeros."""
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}".replace("-", "−")))
+class _LogTicks(LogLocator):
+    """Ticks at powers of ten, and between them where there would be less than three."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        decades = math.log10(vmax / vmin)
+        self.set_params(subs=(1.0,) if decades > 3 else (1.0, 3.0) if decades > 1.5 else (1.0, 2.0, 5.0), numticks=9)
+        return super().tick_values(vmin, vmax)
 
 
 def key(figure: Figure, entries: Sequence[tuple[str, Patch | Line2D]]) -> None:
