@@ -23,9 +23,10 @@ def _is(dimension: str, unit: str | None = None, lowest: float = 0.0, highest: f
     """Return the check that an entry is of a dimension (a plain number: that it counts `unit`) and within limits."""
 
     def check(entry: Entry) -> Entry:
-        if entry.dimension != dimension or (unit is not None and entry.unit not in (unit, None)):
-            wanted = f"a number with `unit: {unit}`" if unit else f"like '{units.dimension_named(dimension).example}'"
-            raise ValueError(f"expected {dimension} ({wanted}), got '{entry.value}'")
+        percent = unit == "ratio" and entry.unit is None  # a ratio may also be written as "20 %"
+        if entry.dimension != dimension or not (entry.unit == unit or percent):
+            wanted = f"a number with `unit: {unit}`" if unit else f"'{units.dimension_named(dimension).example}'"
+            raise ValueError(f"expected {dimension} (like {wanted}), got '{entry.value}'")
         low, high = (quantity(end).value for end in entry.range)
         if not lowest <= low <= high <= highest:
             raise ValueError(f"the range must lie between {lowest:g} and {highest:g} in SI units")
@@ -192,11 +193,13 @@ class Device(Family):
         for field in ("memory_share", "floor"):
             if getattr(given, field) is None:
                 yield f"calibration.{field}: is missing"
-        measured = given.idle is not None and given.active is not None and bool(given.operation)
-        shared = given.idle_share is not None and given.active_share is not None
-        if not measured and not shared:
+        powers = given.idle is not None and given.active is not None and bool(given.operation)
+        shares = [share.figure.value for share in (given.idle_share, given.active_share) if share is not None]
+        if sum(shares) >= 1:
+            yield "calibration: idle_share and active_share leave nothing of the power limit for operations"
+        if not powers and len(shares) < 2:
             yield "calibration: needs idle, active and operation, or the shares of the power limit"
-        if not measured and self.boundary != self.limit_boundary:
+        if not powers and self.boundary != self.limit_boundary:
             yield (
                 f"boundary: is '{self.boundary}', but shares of a power limit hold for the '{self.limit_boundary}';"
                 " give idle, active and operation"
@@ -208,7 +211,6 @@ class Device(Family):
                 for precision in getattr(given, field):
                     if precision not in self.peak:
                         yield f"{place}.{field}: the device has no peak for {precision}"
-
         standard = self.modes.get(self.standard_mode)
         if standard is not None and standard.calibration != Calibration():
             yield f"modes.{self.standard_mode}.calibration: is the standard mode; state it under calibration"

@@ -97,8 +97,13 @@ def operating_point(
     least_s = work_j / (reached.most_w - always_w)  # below it, power would be above the limit
     seconds = max(spent.seconds, least_s)
     floor, work, energy = reached.floor_band, reached.work_band, reached.energy_band
-    low_s = max(spent.launch_s / floor + (spent.compute_s + spent.memory_s) / work, least_s / energy)
-    high_s = max(spent.launch_s * floor + (spent.compute_s + spent.memory_s) * work, least_s * energy)
+    working_s = seconds - spent.launch_s
+    latency = Estimate(
+        seconds,
+        spent.launch_s / floor + working_s / work,
+        spent.launch_s * floor + working_s * work,
+        f"model; time floors within a factor of {floor:g}, the rest within {work:g}",
+    )
     dynamic_j = (reached.active * seconds + work_j) / batch
     terms = {
         "launch_s": spent.launch_s,
@@ -110,7 +115,6 @@ def operating_point(
         "operations_j": reached.operation_j * spent.operations / batch,
         "bytes_j": reached.byte_j * spent.bytes / batch,
     }
-    time_method = f"model; floor within a factor of {floor:g}, work of {work:g}"
     idle = reached.idle
     return OperatingPoint(
         passes=passes,
@@ -119,7 +123,7 @@ def operating_point(
         software=SOFTWARE,
         precision=precision,
         power_mode=power_mode,
-        latency_s=Estimate(seconds, min(low_s, seconds), max(high_s, seconds), time_method),
+        latency_s=latency,
         energy_j=_within(terms["idle_j"] + dynamic_j, energy),
         dynamic_j=_within(dynamic_j, energy),
         idle_w=Estimate(idle.value, idle.low, idle.high, "range of the idle power"),
