@@ -12,6 +12,7 @@ from archsim.comparison import DEFAULT_BASELINE, ONE_BY_ONE, Comparison, compare
 from archsim.errors import DataError
 from archsim.report.comparison import comparison_report, comparison_tables
 from archsim.report.export import ResultFolder, assumptions, manifest
+from archsim.report.html import write_report
 
 DEFAULT = (DEFAULT_BASELINE,)
 __all__ = ["DEFAULT", "ONE_BY_ONE", "Options", "run"]
@@ -48,6 +49,8 @@ def run(arch: Path, workload: Path, options: Options, *, as_json: bool, out: Pat
     else:
         print_all(comparison_report(found))
     warn(found.warnings)
+    if out:
+        write_report(out, plots=True)
     if found.lost:
         raise DataError("\n".join(found.lost))
 

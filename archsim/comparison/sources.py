@@ -13,6 +13,7 @@ from archsim.workload.spec import Workload
 from archsim.workload.trace import Trace
 
 Progress = Callable[[str, int, int], None]
+LARGER = MappingProxyType({"cuda": (64,)})  # images of a call that are measured as well, for the most images a second
 EXAMPLES = "measured:cpu, modelled:jetson_agx_orin, record:NAME, published"
 
 
@@ -92,25 +93,30 @@ def _measured(asked: Baseline) -> Plan:
 
 
 def _measure(asked: Baseline, workload: Workload) -> Found:
-    """Measure; what ends it midway costs nothing of what it had."""
-    from archsim.baselines.measured import measure
+    """Measure; what ends it midway takes nothing away of what it had."""
+    from archsim.baselines.measured import Protocol, describe, measure
 
-    task = asked.task
+    task, protocol = asked.task, Protocol.quick()
+    device, about = describe(asked.what, protocol)
+    batches = tuple(dict.fromkeys((*task.batches, *LARGER.get(asked.what.partition(":")[0], ()))))
     points: list[OperatingPoint] = []
     try:
         platform = measure(
-            workload, asked.what, passes=(task.passes,), batches=task.batches, on_point=points.append,
+            workload, asked.what, passes=(task.passes,), batches=batches, protocol=protocol, on_point=points.append,
             progress=task.progress,
         )  # fmt: skip
     except ArchsimError as error:
+        metered = any(point.energy_j for point in points)
         kept = Platform(
             name=asked.name,
             origin="measured",
-            device=asked.what,
+            device=device,
             network=task.trace.name,
             signature=signature(task.trace),
             points=tuple(points),
-            no_energy="the measurement ended before its end",
+            boundary="unstated" if metered else None,
+            no_energy=None if metered else "the measurement ended before its energy was known",
+            about=about,
             notes=(f"ended midway: {error}",),
         )
         return Found((kept,) if points else (), f"{asked.name}: {error}")

@@ -177,13 +177,13 @@ def _modes(found: Comparison) -> Iterator[list[Cell]]:
 
 
 def _gains(found: Comparison) -> Iterator[list[Cell]]:
-    """Yield the ratios of each platform that has any."""
+    """Yield the ratios that there are, by platform."""
     for name, of_platform in _by_platform(found.ratios):
-        if not any(r.estimate for r in of_platform):
-            continue
-        yield [Text(name, "bold")]
         rows = {(r.what, r.role): r for r in of_platform}
-        for what in found.terms.whats:
+        given = [what for what in found.terms.whats if any(r.estimate for r in of_platform if r.what == what)]
+        if given:
+            yield [Text(name, "bold")]
+        for what in given:
             both = (rows.get((what, role)) for role in ("headline", "naive"))
             yield [f"  {_word(what)}", *(cell for r in both if r for cell in _gain(r))]
 
