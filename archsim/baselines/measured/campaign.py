@@ -79,6 +79,7 @@ class Campaign:
         jobs: Sequence[Job],
         on_point: Callable[[OperatingPoint], None] | None,
         progress: Progress | None,
+        on_start: Callable[[Platform], None] | None = None,
     ) -> Platform:
         """Do all jobs and return what they found.
 
@@ -89,6 +90,8 @@ class Campaign:
                 stack.enter_context(torch.inference_mode())
                 self.model = self.model.to(self.device.where)
                 self._open_meter(stack)
+                if on_start:
+                    on_start(self.platform())
                 for done, job in enumerate(jobs):
                     if progress:
                         progress(f"{self.device.name}, T={job.passes}, {job.software.name}", done, len(jobs))

@@ -36,6 +36,7 @@ def measure(
     modes: Collection[Mode] | None = None,
     software: Collection[str] | None = None,
     skip: Collection[tuple[int, int, Mode, str]] = (),
+    on_start: Callable[[Platform], None] | None = None,
     on_point: Callable[[OperatingPoint], None] | None = None,
     progress: Progress | None = None,
     clock: Clock | None = None,
@@ -49,7 +50,8 @@ def measure(
     all that torch has. What is not possible is left out, and the platform's notes say why. `skip`: setups (passes,
     batch, mode, software) that are known already.
 
-    `on_point` hears of each point as soon as it is there; `progress` of what is done, of how many. Threads, settings
+    `on_start` hears of the platform, without points, before the first one is measured; `on_point` of each point as soon
+    as it is there; `progress` of what is done, of how many. Threads, settings
     and random state of torch are put back.
 
     Raises `ConfigError` for arguments that cannot be, `DeviceError` when there is no such device or the network cannot
@@ -63,7 +65,7 @@ def measure(
     campaign.notes += notes
     if software is None and not rules.compile:
         campaign.notes.append("torch.compile was not tried (protocol 'quick'); it may be faster")
-    return campaign.run(jobs, on_point, progress)
+    return campaign.run(jobs, on_point, progress, on_start)
 
 
 def check_target(target: str) -> None:
