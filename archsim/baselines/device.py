@@ -29,10 +29,16 @@ def _is(dimension: str, unit: str | None = None, lowest: float = 0.0, highest: f
             raise ValueError(f"expected {dimension} (like {wanted}), got '{entry.value}'")
         low, high = (quantity(end).value for end in entry.range)
         if not lowest <= low <= high <= highest:
-            raise ValueError(f"the range must lie between {lowest:g} and {highest:g} in SI units")
+            raise ValueError(f"must {_limits(lowest, highest)}, its whole range; got {list(entry.range)}")
         return entry
 
     return AfterValidator(check)
+
+
+def _limits(lowest: float, highest: float) -> str:
+    if highest < float("inf"):
+        return f"be positive, up to {highest:g}" if lowest == _LEAST else f"lie between {lowest:g} and {highest:g}"
+    return {0.0: "not be negative", _LEAST: "be positive"}.get(lowest, f"be at least {lowest:g}")
 
 
 _LEAST = 1e-30  # zero, for what must be positive
