@@ -92,10 +92,13 @@ def _path(row: EnergyRow) -> str:
 
 
 def _notes(result: Result) -> Iterator[str]:
-    yield (
-        "the chip leaks all the time; its weights are non-volatile, so a chip with power gates could be switched off"
-        " between images, which is not counted"
-    )
+    if result.leakage_j_per_image.value:
+        yield (
+            "the chip leaks all the time; its weights are non-volatile, so with power gates it could be switched off"
+            " between images, which is not counted"
+        )
+    else:
+        yield "none of the chip's parts states a leakage, so waiting costs it nothing: the figures are missing"
     if memory := result.energy_by("part").get(OFF_CHIP):
         yield f"off-chip memory of {show(memory.value, 'J')} an image lies outside the boundary and is not counted"
     if result.effects:

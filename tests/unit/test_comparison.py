@@ -88,6 +88,17 @@ def test_off_chip_memory_lies_outside_the_boundary(trace):
     assert any("off-chip memory" in note and "outside the boundary" in note for note in platform.notes)
 
 
+def test_a_library_without_leakage_is_pointed_out():
+    result = archsim.evaluate(
+        ROOT / "arch_configs" / "isaac_like.yaml", ROOT / "workloads" / "cnn_digits_4bit.yaml", passes=1, images=1,
+        function=False,
+    )  # fmt: skip
+    platform = chip_platform(result, trace_of(load_workload(ROOT / "workloads" / "cnn_digits_4bit.yaml")))
+    assert platform.points[0].idle_w.value == 0
+    assert platform.points[0].precision == "4-bit"
+    assert "waiting costs it nothing" in platform.notes[0]
+
+
 # --- quality on both sides ---
 
 

@@ -17,7 +17,7 @@ HEAVY = {
     "matplotlib", "numba", "numpy", "pandas", "pyarrow", "pydantic", "rich", "scipy", "simpy", "sklearn",
     "torch", "yaml",
 }  # fmt: skip
-COMMANDS = ["run", "evaluate", "check", "show", "map", "trace", "train", "schema", "list"]
+COMMANDS = ["run", "evaluate", "compare", "check", "show", "map", "trace", "train", "schema", "list"]
 REPORT = """
 import json, sys
 try:
