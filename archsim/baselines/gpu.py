@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from archsim import units
-from archsim.baselines.device import VALUE_BITS, Device, Precision
+from archsim.baselines.device import VALUE_BITS, Device, Measured, Precision
 from archsim.baselines.model import fits, predict
 from archsim.baselines.network import Kernel, kernels, signature
 from archsim.baselines.platform import Mode, OperatingPoint, Platform, Source
+from archsim.baselines.rates import own_calibration
 from archsim.errors import ConfigError
 from archsim.hardware.component import weakest
 from archsim.hardware.describe import Row
@@ -19,6 +20,10 @@ from archsim.workload.trace import Trace, Weighted
 LARGEST_BATCH = 1024
 WORTHWHILE = 1.03  # times the throughput that a batch twice as large must bring
 FOLDING: tuple[Mode, ...] = ("folded", "shared_prefix")
+NOT_MEASURED: Mapping[Measured, str] = {
+    "latency": "time floor or utilisation follows its family, or the clocks",
+    "energy": "power follows the power limit",
+}
 WAYS: tuple[Mode, ...] = ("sequential", *FOLDING)
 HOLDS_BITS: Mapping[Precision, int] = {"int8": 8, "fp16": 11, "fp32": 24}  # of weights, which are whole numbers
 
@@ -54,9 +59,9 @@ def modelled(
         signature=signature(trace),
         points=tuple(points),
         boundary=device.boundary,
-        sources=tuple(_sources(device)),
+        sources=tuple(_sources(device, power_modes, chosen)),
         about=_about(device),
-        notes=tuple(_notes(device, trace, chosen)),
+        notes=tuple(_notes(device, trace, power_modes, chosen)),
     )
 
 
@@ -111,14 +116,27 @@ def _seconds(point: OperatingPoint) -> float:
     return point.seconds_per_image
 
 
-def _sources(device: Device) -> Iterator[Source]:
-    """Yield the sources of the numbers, each with the weakest grade of what rests on it."""
+def _sources(device: Device, power_modes: Sequence[str], precision: Precision) -> Iterator[Source]:
+    """Yield the sources of what these predictions rest on, each with the weakest grade among its numbers."""
     cited: dict[str, list[str]] = {}
-    for _, entry in device.entries():
-        for key in entry.source:
-            cited.setdefault(key, []).append(entry.grade)
+    for path, entry in device.entries():
+        if _counts(path, device, power_modes, precision):
+            for key in entry.source:
+                cited.setdefault(key, []).append(entry.grade)
     for key, grades in cited.items():
         yield Source(device.sources[key], weakest(grades))
+
+
+def _counts(path: str, device: Device, power_modes: Sequence[str], precision: Precision) -> bool:
+    """Tell whether a number can bear on predictions in these power modes and this precision."""
+    place = path.split(".")
+    if place[0] == "modes" and place[1] not in (*power_modes, device.standard_mode):
+        return False
+    if place[-1] in VALUE_BITS and place[-2] != "operation":  # the power of operations serves all precisions
+        return place[-1] == precision
+    if place[-1] in ("idle_share", "active_share"):
+        return getattr(device.calibration, place[-1].removesuffix("_share")) is None
+    return True
 
 
 def _about(device: Device) -> dict[str, Any]:
@@ -133,14 +151,15 @@ def _about(device: Device) -> dict[str, Any]:
     }
 
 
-def _notes(device: Device, trace: Trace, precision: Precision) -> Iterator[str]:
+def _notes(device: Device, trace: Trace, power_modes: Sequence[str], precision: Precision) -> Iterator[str]:
     bits = _bits(trace)
     network = "binary network" if bits == 1 else f"network with weights of up to {bits} bits"
     yield f"{network} run as {precision}, {VALUE_BITS[precision]} bits a value: never narrower than the device computes"
     yield "model of a fused inference engine such as TensorRT; eager PyTorch is slower, and not modelled"
     yield "images lie in the memory of the device: bringing them there is not counted"
-    if not any("latency" in what for what in device.calibration.measured.values()):
-        yield "not calibrated: time floor and utilisation are those of its family, with wide bands"
-    if not any("energy" in what for what in device.calibration.measured.values()):
-        yield "no power measurement: idle, active and full power are shares of the power limit, with wide bands"
+    for what, instead in NOT_MEASURED.items():
+        known = [name for name in power_modes if what in own_calibration(device, name).measured.get(precision, ())]
+        others = f"calibrated in {', '.join(known)}; elsewhere " if known else "not calibrated: "
+        if len(known) < len(power_modes):
+            yield f"{what}: {others}{instead}, with wide bands"
     yield from device.notes

@@ -54,7 +54,7 @@ def rates(device: Device, power_mode: str, precision: Precision) -> Rates:
         ConfigError: idle and active power alone reach the limit of the mode.
     """
     mode, common, memory = device.modes[power_mode], device.calibration, device.memory
-    own, standard_mode = _own(device, power_mode), device.modes[device.standard_mode]
+    own, standard_mode = own_calibration(device, power_mode), device.modes[device.standard_mode]
     memory_share, floor = own.memory_share or common.memory_share, own.floor or common.floor
     assert memory_share is not None  # a device file has them
     assert floor is not None
@@ -85,6 +85,11 @@ def rates(device: Device, power_mode: str, precision: Precision) -> Rates:
     )
 
 
+def own_calibration(device: Device, power_mode: str) -> Calibration:
+    """Return what was measured in the mode itself."""
+    return device.calibration if power_mode == device.standard_mode else device.modes[power_mode].calibration
+
+
 def _most(device: Device, power_mode: str, at_full_use: float) -> float:
     """Return the power that a mode cannot exceed, in watts, at the boundary of the device's energies.
 
@@ -95,22 +100,17 @@ def _most(device: Device, power_mode: str, at_full_use: float) -> float:
     return limit if device.boundary == device.limit_boundary else max(limit, at_full_use)
 
 
-def _own(device: Device, power_mode: str) -> Calibration:
-    """Return what was measured in the mode itself."""
-    return device.calibration if power_mode == device.standard_mode else device.modes[power_mode].calibration
-
-
 def _operations(device: Device, power_mode: str, precision: Precision) -> float:
     """Return the operations a second of a large batch."""
     mode = device.modes[power_mode]
-    used = _own(device, power_mode).utilisation.get(precision) or device.calibration.utilisation[precision]
+    used = own_calibration(device, power_mode).utilisation.get(precision) or device.calibration.utilisation[precision]
     return _value(device.peak[precision]) * _factor(mode.clock) * _factor(mode.units) * _value(used)
 
 
 def _powers(device: Device, power_mode: str, precision: Precision) -> tuple[Figure, float, float]:
     """Return idle power and active power in watts, and the energy of an operation in joules."""
     standard, limit = device.calibration, device.modes[device.standard_mode].limit.figure
-    own = _own(device, power_mode)
+    own = own_calibration(device, power_mode)
     scale = _value(device.modes[power_mode].limit) / limit.value
     idle_share, active_share = (_value(s) if s else 0.0 for s in (standard.idle_share, standard.active_share))
     idle = own.idle or standard.idle

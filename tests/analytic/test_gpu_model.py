@@ -202,6 +202,40 @@ def test_one_power_mode_and_precision():
     assert {(p.power_mode, p.precision) for p in platform.points} == {("half", "fp16")}
 
 
+def test_sources_are_those_of_what_is_predicted():
+    """Numbers of another precision, of other power modes, or that a measured one replaces, are not rested on."""
+    said = {"int8": "READ", "fp16": "RECALLED", "half": "DERIVED", "share": "ASSUMED"}
+    device = gpu(
+        "sources={test: made up, int8: of int8, fp16: of fp16, half: of half, share: of shares}",
+        "calibration.idle={value: 9 W, range: [9 W, 9 W], grade: READ, source: [int8]}",
+        "calibration.idle_share.source=[share]",
+        "modes.half.clock.source=[half]",
+        *(f"peak.{p}.source=[{p}]" for p in ("int8", "fp16")),
+        *(f"peak.{p}.grade={said[p]}" for p in ("int8", "fp16")),
+        f"modes.half.clock.grade={said['half']}",
+    )
+    full = modelled(device, lenet5(), passes=1, power_mode="full").sources
+    assert {(s.text, s.grade) for s in full} == {("made up", "ASSUMED"), ("of int8", "READ")}
+    fp16 = modelled(device, lenet5(), passes=1, precision="fp16").sources
+    assert {(s.text, s.grade) for s in fp16} == {
+        ("made up", "ASSUMED"), ("of int8", "READ"), ("of fp16", "RECALLED"), ("of half", "DERIVED"),
+    }  # fmt: skip
+    shares = modelled(gpu("sources.share=of shares", "calibration.idle_share.source=[share]"), lenet5(), passes=1)
+    assert "of shares" in [s.text for s in shares.sources]
+
+
+def test_notes_say_what_was_not_measured():
+    def notes(*settings: str) -> list[str]:
+        return [n for n in modelled(gpu(*settings), lenet5(), passes=1).notes if n.startswith(("latency", "energy"))]
+
+    assert [n.split(":")[1] for n in notes()] == [" not calibrated", " not calibrated"]
+    known = notes("calibration.measured={int8: [latency]}")
+    assert known[0].startswith("latency: calibrated in full; elsewhere ")
+    assert known[1].startswith("energy: not calibrated: ")
+    both = "{measured: {int8: [latency, energy]}}"
+    assert notes(f"calibration.measured={both[11:-1]}", f"modes.half.calibration={both}") == []
+
+
 def test_batches_are_searched_until_they_bring_little():
     device, trace = find_device("jetson_agx_orin"), vgg_small()
 
