@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from archsim.baselines.network import signature
@@ -94,32 +94,21 @@ def _measured(asked: Baseline) -> Plan:
 
 def _measure(asked: Baseline, workload: Workload) -> Found:
     """Measure; what ends it midway takes nothing away of what it had."""
-    from archsim.baselines.measured import Protocol, describe, measure
+    from archsim.baselines.measured import Protocol, measure
 
-    task, protocol = asked.task, Protocol.quick()
-    device, about = describe(asked.what, protocol)
-    batches = tuple(dict.fromkeys((*task.batches, *LARGER.get(asked.what.partition(":")[0], ()))))
+    task = asked.task
+    larger = LARGER.get(asked.what.partition(":")[0], ())
+    begun: list[Platform] = []
     points: list[OperatingPoint] = []
     try:
         platform = measure(
-            workload, asked.what, passes=(task.passes,), batches=batches, protocol=protocol, on_point=points.append,
-            progress=task.progress,
+            workload, asked.what, passes=(task.passes,), batches=tuple(dict.fromkeys((*task.batches, *larger))),
+            protocol=Protocol.quick(), on_start=begun.append, on_point=points.append, progress=task.progress,
         )  # fmt: skip
     except ArchsimError as error:
-        metered = any(point.energy_j for point in points)
-        kept = Platform(
-            name=asked.name,
-            origin="measured",
-            device=device,
-            network=task.trace.name,
-            signature=signature(task.trace),
-            points=tuple(points),
-            boundary="unstated" if metered else None,
-            no_energy=None if metered else "the measurement ended before its energy was known",
-            about=about,
-            notes=(f"ended midway: {error}",),
-        )
-        return Found((kept,) if points else (), f"{asked.name}: {error}")
+        why = (f"ended midway: {error}",)
+        kept = [replace(p, points=tuple(points), notes=(*p.notes, *why)) for p in begun if points]
+        return Found(tuple(kept), f"{asked.name}: {error}")
     return Found((platform,))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from archsim.baselines import Platform, signature
 from archsim.cli.app import app
 from archsim.errors import DeviceLostError
 from archsim.workload.cache import trace_of
@@ -156,12 +157,13 @@ def test_a_trace_cannot_be_measured(tmp_path):
 
 
 def test_a_gpu_that_is_lost_midway_loses_nothing(monkeypatch, tmp_path):
-    def measure(workload, target, *, on_point, **more):
+    def measure(workload, target, *, on_start, on_point, **more):
+        structure = signature(trace_of(workload))
+        on_start(Platform("measured:cuda", "measured", "a GPU", "lenet5", structure, (), "board"))
         on_point(point(1e-3, passes=4))
         raise DeviceLostError("cuda was lost after 1 points, which are kept", 1)
 
     monkeypatch.setattr("archsim.baselines.measured.check_target", lambda _: None)
-    monkeypatch.setattr("archsim.baselines.measured.describe", lambda *_: ("a GPU", {}))
     monkeypatch.setattr("archsim.baselines.measured.measure", measure)
     out = tmp_path / "kept"
     done = call(CHIP, WORKLOAD, *QUICK, "--baseline", "measured:cuda", "--baseline", GPU, "--json", "--out", out)

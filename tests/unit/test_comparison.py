@@ -208,8 +208,10 @@ def test_published_rivals_are_all_there():
 def measured(points: tuple[OperatingPoint, ...]):
     """Return a `measure` that delivers some points and then loses its device."""
 
-    def measure(workload, target, *, passes, batches, on_point=None, **more):
+    def measure(workload, target, *, passes, batches, on_start, on_point, **more):
         assert (target, passes, batches) == ("cuda", (4,), (1, 64))
+        structure = signature(trace_of(workload))
+        on_start(Platform("measured:cuda", "measured", "a GPU", "lenet5", structure, (), "board", notes=("cold",)))
         for p in points:
             on_point(p)
         raise DeviceLostError("the GPU was lost", len(points))
@@ -219,7 +221,6 @@ def measured(points: tuple[OperatingPoint, ...]):
 
 def a_gpu_is_here(monkeypatch):
     monkeypatch.setattr("archsim.baselines.measured.check_target", lambda _: None)
-    monkeypatch.setattr("archsim.baselines.measured.describe", lambda *_: ("a GPU", {"machine": {"gpu": "toy"}}))
 
 
 def test_a_measurement_that_ends_midway_loses_nothing(monkeypatch):
@@ -230,8 +231,8 @@ def test_a_measurement_that_ends_midway_loses_nothing(monkeypatch):
     assert found.lost == ("measured:cuda: the GPU was lost",)
     kept, gpu = found.others
     assert (kept.name, kept.points) == ("measured:cuda", two)
-    assert "ended midway" in kept.notes[0]
-    assert (kept.device, kept.about) == ("a GPU", {"machine": {"gpu": "toy"}})
+    assert (kept.device, kept.boundary) == ("a GPU", "board")
+    assert kept.notes == ("cold", "ended midway: the GPU was lost")
     assert gpu.points
     gains = {r.what: r.estimate for r in found.ratios if r.platform == "measured:cuda" and r.role == "headline"}
     assert gains["latency"].value == pytest.approx(1e-3 / found.result.latency_s_per_image)
