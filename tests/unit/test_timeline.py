@@ -110,6 +110,81 @@ def test_slices_that_touch_are_all_kept_by_a_viewer_that_rounds(tmp_path, seed):
     assert len(imported(path)) < 500, "the model of the importer no longer shows the trap"
 
 
+def test_a_flow_touches_slices_in_order_of_time(tmp_path):
+    path = tmp_path / "t.json"
+    with TimelineWriter(path) as t:
+        first, second = t.track("tile 0", "arrays"), t.track("chip", "averaging")
+        a = t.slice(first, "a", 0, 5_000)
+        c = t.slice(second, "c", 9_000, 1_000, category="average")
+        b = t.slice(first, "b", 5_000, 4_000)
+        t.flow("pass 1", "pass", [a, c, b])
+        t.flow("pass 2", "pass", [b, c])
+        t.flow("pass 3", "pass", [c])
+    flows = [e for e in json.loads(path.read_text(), parse_float=str)["traceEvents"] if e["ph"] in "stf"]
+    arrays, averaging = ({"pid": e["pid"], "tid": e["tid"]} for e in events(path, "X")[:2])
+    of = {i: {"id": i, "cat": "pass", "name": f"pass {i}"} for i in (1, 2)}
+    assert flows == [
+        {"ph": "s", "ts": "0.001"} | arrays | of[1],
+        {"ph": "t", "ts": "0.006"} | arrays | of[1],
+        {"ph": "f", "ts": "0.009", "bp": "e"} | averaging | of[1],
+        {"ph": "s", "ts": "0.006"} | arrays | of[2],
+        {"ph": "f", "ts": "0.009", "bp": "e"} | averaging | of[2],
+    ]
+    assert events(path, "X")[1]["cat"] == "average"
+    assert "cat" not in events(path, "X")[0]
+    touched = {key: track.touched for key, track in check_timeline(path).items()}
+    assert touched == {("tile 0", "arrays"): 3, ("chip", "averaging"): 2}
+
+
+def test_a_flow_touches_nothing_that_is_too_short_to_see(tmp_path):
+    with TimelineWriter(tmp_path / "t.json") as t:
+        track = t.track("a", "b")
+        assert t.slice(track, "rounded away", 0, 400) is None
+        assert t.slice(track, "nothing", 400, 0) is None
+        short, long = t.slice(track, "a nanosecond", 600, 1_000), t.slice(track, "two", 1_600, 2_000)
+        assert (short.time_ns, long.time_ns) == (1, 3), "a nanosecond after the start, if that is within"
+        t.flow("x", "pass", [short, long])
+    assert check_timeline(tmp_path / "t.json")["a", "b"].touched == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_viewers_bind_every_flow_to_the_slice_it_is_meant_for(tmp_path, seed):
+    """Slices of all lengths that touch: Perfetto takes the last one begun, Catapult the first one that has not ended."""
+    path, r = tmp_path / "t.json", np.random.default_rng(seed)
+    meant = []
+    with TimelineWriter(path) as t:
+        tracks = [t.track("a", str(i)) for i in range(3)]
+        ends = [0, 0, 0]
+        for flow in range(200):
+            points = []
+            for i, track in enumerate(tracks):
+                name = f"{flow} on {i}"
+                duration = int(r.integers(0, 5_000))
+                point = t.slice(track, name, ends[i], duration)
+                ends[i] += duration
+                if point:
+                    points.append(point)
+                    meant.append(name)
+            if len(points) > 1:
+                t.flow(str(flow), "pass", points)
+            else:
+                del meant[len(meant) - len(points) :]
+    data = json.loads(path.read_text())["traceEvents"]
+    slices = [e for e in data if e["ph"] == "X"]
+    last, first = [], []
+    for e in data:
+        if e["ph"] in "stf":
+            here = [s for s in slices if s["tid"] == e["tid"]]
+            last.append([s for s in here if s["ts"] <= e["ts"]][-1]["name"])
+            first.append(next(s for s in here if s["dur"] and s["ts"] + s["dur"] >= e["ts"])["name"])
+            assert last[-1].split()[0] == e["name"]
+    assert sorted(last) == sorted(meant)
+    # one nanosecond leaves no time after its start: there, and only there, the two may differ
+    nanoseconds = {s["name"] for s in slices if s["dur"] < 0.0015}
+    assert all(a == b for a, b in zip(last, first, strict=True) if a not in nanoseconds)
+    assert check_timeline(path)
+
+
 def test_names_are_escaped(tmp_path):
     path = tmp_path / "t.json"
     name = 'say "hi"\\\n\u00b5'
@@ -199,6 +274,14 @@ NAMED = [
 ]
 
 
+def a_flow(phase, ts, **more):
+    end = {"bp": "e"} if phase == "f" else {}
+    return {"ph": phase, "pid": 1, "tid": 2, "cat": "pass", "name": "p", "id": 1, "ts": ts} | end | more
+
+
+TEN = [a_slice(0, 10_000)]
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
@@ -214,6 +297,21 @@ NAMED = [
         ([a_slice(0, 1) | {"args": {}}], "malformed, KeyError"),
         ([a_slice(0, 1) | {"ts": "soon"}], "phase 'X': 'ts' is 'soon'"),
         (["X"], "malformed"),
+        ([a_slice(0, 1, pid="1")], "phase 'X': 'pid' is '1'"),
+        ([a_slice(0, 1, tid=True)], "'tid' is True"),
+        ([{"ph": "M", "pid": 1, "tid": 0, "name": "thread_name", "args": "x"}], "'args' is 'x'"),
+        ([*TEN, a_flow("s", 0.0)], r"flow \('pass', 1, 'p'\) has no end"),
+        ([*TEN, a_flow("f", 0.0)], "event 3: flow .* cannot go on with phase 'f'"),
+        ([*TEN, a_flow("t", 0.0)], "cannot go on with phase 't'"),
+        ([*TEN, a_flow("s", 0.0), a_flow("s", 0.001)], "event 4: flow .* cannot go on with phase 's'"),
+        ([*TEN, a_flow("s", 0.0), a_flow("f", 0.001), a_flow("t", 0.002)], "event 5: .* phase 't'"),
+        ([*TEN, a_flow("s", 0.005), a_flow("f", 0.001)], "event 4: .* phase 'f'"),
+        ([*TEN, a_flow("s", 0.0), a_flow("f", 0.001, name="q")], "event 4: .* phase 'f'"),
+        ([*TEN, a_flow("s", 0.010)], r"touches nothing on \('g', 't'\) at 0.01 us"),
+        ([a_slice(5_000, 5_000), a_flow("s", 0.004)], "touches nothing"),
+        ([a_flow("s", 0.005), *TEN], "event 2: flow .* touches nothing"),
+        ([*TEN, a_flow("s", 0.0), a_flow("f", 0.001, bp="s")], "binds to 's'"),
+        ([*TEN, {k: v for k, v in a_flow("s", 0.0).items() if k != "cat"}], r"phase 's' lacks \['cat'\]"),
         ([{"ph": "C", "pid": 1, "name": "c", "ts": t, "args": {"bits": 1}} for t in (2.0, 1.0)], "back in time"),
     ],
 )
@@ -224,7 +322,7 @@ def test_the_validator_finds_what_is_wrong(tmp_path, bad, message):
         check_timeline(path)
 
 
-@pytest.mark.parametrize("text", ["", '{"traceEvents":[', "[]", '{"events":[]}'])
+@pytest.mark.parametrize("text", ["", '{"traceEvents":[', "[]", '{"events":[]}', '{"traceEvents":[{"ts":NaN}]}'])
 def test_the_validator_refuses_what_is_no_timeline(tmp_path, text):
     path = tmp_path / "t.json"
     path.write_text(text)

@@ -33,22 +33,22 @@ class Conversions:
         """Return whether the crossbars of a layer have converters of their own."""
         return layer in self._layers
 
-    def during(self, served: Served, counted: int) -> Conversion | None:
-        """Return the conversions in a use of a layer's arrays; none, where another replica makes all of its positions.
+    def during(self, served: Served, counted: int) -> Conversion:
+        """Return the conversions in a use of a layer's arrays.
 
         `counted`: the positions of the layer in the book, those of this use included. `busy_ps` of a conversion is how
-        long the converter is busy that has most to do.
+        long the converter is busy that has most to do. That is not longer than the time shown, unless the port of an
+        input buffer sets the pace: a use that makes up for one before it is then shorter than its own work.
         """
         placed = self._layers[served.op.layer]
         timing = placed.timing
         end = (counted - 1) % placed.stage.positions + 1
         busy = timing.convert_ps * _vectors(placed, end - served.units, end) * steps(placed)
-        if not busy:
-            return None
-        start = served.start_ps + timing.read_ps
+        last = served.end_ps + timing.fill_ps
+        start = min(served.start_ps + timing.read_ps, last)
         each = next(times for part, action, times in served.op.actions if (part, action) == ("converter", "convert"))
         args = {"image": served.image, "pass": served.turn, "conversions": served.units * each, "busy_ps": busy}
-        return Conversion(start, served.end_ps + timing.fill_ps - start, args)
+        return Conversion(start, last - start, args)
 
 
 def steps(placed: Placed) -> int:

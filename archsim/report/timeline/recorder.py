@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from archsim.mapping.plan import Mapping
 from archsim.report.timeline.conversions import Conversions
@@ -24,6 +24,13 @@ ABOUT_TIME = (
 )
 
 
+class _Use(NamedTuple):
+    """A use that is still to be drawn. `counted`: what the book counted of its operation when it was booked."""
+
+    served: Served
+    counted: int
+
+
 class TimelineRecorder:
     """Hears of every use of a station and every level of a buffer, and draws it: stations and buffers are tracks.
 
@@ -39,12 +46,14 @@ class TimelineRecorder:
         self._run = writer.track("run", "passes")
         self._passes = Passes(writer)
         self._spending = Spending()
+        self._last: dict[tuple[str, str], _Use] = {}  # of each station
         self._engine: Engine | None = None
         self._conversions: Conversions | None = None
         self._end = 0
 
     def begin(self, mapping: Mapping, engine: Engine) -> None:
         """Lay out the tracks of a run, or of the next round of a chip that is reprogrammed."""
+        self._draw_all()
         self._engine = engine
         self._spending.begin(mapping.chip, engine)
         self._conversions = Conversions(mapping)
@@ -56,21 +65,22 @@ class TimelineRecorder:
             layer = multiply.get(station.name)
             if layer is not None and layer in self._conversions:
                 self._writer.track(station.group, _converters(layer))
+        self._draw_spending(self._end)
 
     def use(self, served: Served) -> None:
-        """Draw one use of a station; one that takes no time is left out."""
-        op = served.op
+        """Draw one use of a station; one that takes no time of its own goes with the one before it."""
+        assert self._engine is not None
+        op, place = served.op, (served.group, served.station)
         self._end = max(self._end, served.end_ps)
-        if served.end_ps > served.start_ps:
-            track = self._writer.track(served.group, served.station)
-            duration = served.end_ps - served.start_ps
-            name = f"{op.name} {op.layer}"
-            point = self._writer.slice(track, name, served.start_ps, duration, self._args(served), op.name)
-            self._passes.touch(served, point)
-            if op.name == "multiply" and served.units:
-                self._draw_conversions(served)
+        counted = self._engine.ledger.operations[op.index][1]
+        last = self._last.get(place)
+        if last and served.start_ps == served.end_ps and _work(served) == _work(last.served):
+            served = last.served._replace(units=last.served.units + served.units)
+        elif last:
+            self._draw(last)
+        self._last[place] = _Use(served, counted)
         if (op.layer, op.name) == PASS:
-            self._passes.finish((served.image, served.turn))
+            self._finish_pass(served.image, served.turn)
             self._draw_spending(served.end_ps)
         if (op.layer, op.name) == IMAGE:
             self._writer.mark(self._run, f"image {served.image} done", served.end_ps)
@@ -86,36 +96,47 @@ class TimelineRecorder:
 
     def close(self, log: RunLog) -> None:
         """Draw what is open, and mark the end with how much of the run the timeline holds."""
+        self._draw_all()
         self._passes.close()
         self._draw_spending(self._end)
         total = log.images * log.passes
         text = f"end: {log.simulated_passes} of {total} passes simulated, the others are exact repeats"
         self._writer.mark(self._run, text, self._end)
 
-    def _args(self, served: Served) -> dict[str, Any]:
-        """Return what a viewer shows for a slice; units and energy stand on the station that counts them."""
-        args: dict[str, Any] = {"image": served.image, "pass": served.turn}
-        if served.units:
-            joules = served.units * self._spending.per_unit_j(served.op)
-            args |= {"units": served.units, "unit": served.op.unit, "energy_pj": _short(joules * 1e12)}
-        return args
+    def _finish_pass(self, image: int, turn: int) -> None:
+        """Draw the flow of a pass, and before it what it is to touch."""
+        done = [k for k, last in self._last.items() if last.served.image == image and last.served.turn in (0, turn)]
+        for place in done:
+            self._draw(self._last.pop(place))
+        self._passes.finish((image, turn))
 
-    def _draw_conversions(self, served: Served) -> None:
-        assert self._engine is not None
-        assert self._conversions is not None
-        op = served.op
-        if op.layer not in self._conversions:
-            return
-        counted = self._engine.ledger.operations[op.index][1]
-        conversion = self._conversions.during(served, counted)
-        if conversion is not None:
+    def _draw_all(self) -> None:
+        for last in self._last.values():
+            self._draw(last)
+        self._last.clear()
+
+    def _draw(self, use: _Use) -> None:
+        served, op = use.served, use.served.op
+        track = self._writer.track(served.group, served.station)
+        duration = served.end_ps - served.start_ps
+        args: dict[str, Any] = {"image": served.image, "pass": served.turn}
+        if served.units:  # units and energy stand on the station that counts them
+            joules = served.units * self._spending.per_unit_j(op)
+            args |= {"units": served.units, "unit": op.unit, "energy_pj": _short(joules * 1e12)}
+        point = self._writer.slice(track, f"{op.name} {op.layer}", served.start_ps, duration, args, op.name)
+        self._passes.touch(served, point)
+        if op.name == "multiply" and self._conversions and op.layer in self._conversions:
+            start, length, args = self._conversions.during(served, use.counted)
             track = self._writer.track(served.group, _converters(op.layer))
-            start, duration, args = conversion
-            self._writer.slice(track, f"convert {op.layer}", start, duration, args, DERIVED)
+            self._writer.slice(track, f"convert {op.layer}", start, length, args, DERIVED)
 
     def _draw_spending(self, time_ps: int) -> None:
         for part, joules in self._spending.by_part().items():
             self._writer.counter(self._writer.track(ENERGY, part), time_ps, _short(joules * 1e9), "nJ")
+
+
+def _work(served: Served) -> tuple[int, int, int]:
+    return served.op.index, served.image, served.turn
 
 
 def _short(value: float) -> float:

@@ -11,8 +11,8 @@ viewer shows them.
 
 A flow binds to the slice that was begun last on its track when its own time comes, events of the same time being
 taken in the order of the file (Perfetto's sources, `FlowTracker` and `SliceTracker`; `"bp":"e"` makes the last event do
-the same). So its events bear the shown start of their slice, come after it in the file, and never touch a slice that is
-too short to show.
+the same). Catapult, where one slice ends when the next begins, takes the first. So the events of a flow come a
+nanosecond after the start of their slice, later than it in the file, and never touch a slice that is too short to show.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Track:
 
 
 class Point(NamedTuple):
-    """Where a flow can touch: a slice that is long enough to be seen. `start_ns`: when it is shown to start."""
+    """Where a flow can touch: a time within a slice that is long enough to be seen."""
 
     track: Track
-    start_ns: int
+    time_ns: int
 
 
 class TimelineWriter:
@@ -142,7 +142,7 @@ class TimelineWriter:
             f'{{"ph":"X","pid":{track.pid},"tid":{track.tid},{kind}"name":{self._quote(name)},"ts":{_us(start)},'
             f'"dur":{_us(length)},"args":{{"{START}":{start_ps},"{DURATION}":{duration_ps}{more}}}'
         )
-        return Point(track, start) if length else None
+        return Point(track, start + min(1, length - 1)) if length else None
 
     def flow(self, name: str, category: str, points: Sequence[Point]) -> None:
         """Draw arrows from slice to slice, in order of time. A flow of less than two points is nothing to draw."""
@@ -151,9 +151,9 @@ class TimelineWriter:
         self._flows += 1
         head = f'"id":{self._flows},"cat":{self._quote(category)},"name":{self._quote(name)}'
         last = len(points) - 1
-        for i, (track, start) in enumerate(sorted(points, key=lambda point: point.start_ns)):
+        for i, (track, time) in enumerate(sorted(points, key=lambda point: point.time_ns)):
             phase, end = ("s", "") if i == 0 else ("t", "") if i < last else ("f", ',"bp":"e"')
-            self._event(f'{{"ph":"{phase}","pid":{track.pid},"tid":{track.tid},{head},"ts":{_us(start)}{end}}}')
+            self._event(f'{{"ph":"{phase}","pid":{track.pid},"tid":{track.tid},{head},"ts":{_us(time)}{end}}}')
 
     def counter(self, track: Track, time_ps: int, value: float, unit: str = "bits") -> None:
         """Write the value that a track's counter takes from a time on, such as what a buffer holds.
