@@ -6,7 +6,7 @@ measured alone: nothing is interpolated, neither between networks nor between nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -23,6 +23,7 @@ from archsim.workload.files import write_atomically
 FOLDER = Path("arch_configs") / "records"
 PUBLISHED = "published"  # folder in it: what papers state
 SHIPPED = Path(archsim.__file__).resolve().parents[1]
+ABOUT = ("machine", "state", "software", "protocol", "meter")
 Facts = dict[str, JsonValue]
 
 
@@ -61,7 +62,7 @@ class Record(Document):
     """A file of measurements of one machine, or of one publication.
 
     `boundary`: what the energies include; without energies it is null, and `no_energy` says why there are none.
-    `machine`, `software`, `protocol`: plain data.
+    `machine`, `software`, `protocol`: plain data. `state`: how the machine was when it began, such as clocks.
     """
 
     SCHEMA: ClassVar[str] = "archsim/record@1"
@@ -71,7 +72,9 @@ class Record(Document):
     device: str
     boundary: Boundary | None = None
     no_energy: str | None = None
+    meter: str | None = None
     machine: Facts = Field(default_factory=dict)
+    state: Facts = Field(default_factory=dict)
     software: Facts = Field(default_factory=dict)
     protocol: Facts = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -112,7 +115,7 @@ class Record(Document):
 
     def _platform(self, network: RecordedNetwork, passes: int | None = None) -> Platform:
         points = (p.operating_point() for p in network.points)
-        about: dict[str, Any] = {"machine": self.machine, "software": self.software, "protocol": self.protocol}
+        about: dict[str, Any] = {name: getattr(self, name) for name in ABOUT}
         about |= {"date": network.date, "checkpoint": network.checkpoint}
         return Platform(
             name=f"record:{self.name}",
@@ -182,52 +185,73 @@ def published_rivals() -> tuple[Platform, ...]:
 class RecordWriter:
     """A record on disk that grows point by point: whatever was added is in the file, whole, at any moment.
 
-    `head`: a record without networks, which says what is measured on. A file that is there already is continued if its
-    device, machine, software and protocol are the same; other networks, and other points of them, join it.
+    A file that is there already is continued. `record`: what is in the file; None where there is none yet.
 
-    Raises `ConfigError` for a file of another machine, naming what differs, and where the file cannot be written.
+    Raises `ConfigError` for a file that is no record of this version.
     """
 
-    def __init__(self, path: Path | str, head: Record) -> None:
+    def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.record = head
-        if self.path.exists():
-            self.record = load_record(self.path)
-            if differing := list(_differences(self.record, head)):
-                raise ConfigError(
-                    f"{self.path}: was measured in another setting, give another file: {'; '.join(differing)}"
-                )
+        self.record = load_record(self.path) if self.path.exists() else None
 
-    def known(self, structure: str) -> Iterator[OperatingPoint]:
-        """Yield the points of a network that are in the file."""
-        for network in self.record.networks:
-            if network.structure == structure:
-                yield from (p.operating_point() for p in network.points)
+    def known(self, structure: str | None) -> tuple[OperatingPoint, ...]:
+        """Return the points of a network that are in the file."""
+        held = self.record.networks if self.record else ()
+        return tuple(p.operating_point() for n in held if n.structure == structure for p in n.points)
+
+    def begin(self, head: Record) -> None:
+        """Say what is measured on: a record without networks.
+
+        A file that is there keeps its own head: its name, and the state of the machine in which it was begun. It must
+        be of the same device, boundary, meter, machine, software and protocol; `ConfigError` names what differs.
+        """
+        if self.record is None:
+            self.record = head
+        elif differing := list(_differences(self.record, head)):
+            raise ConfigError(f"{self.path}: was measured otherwise, give another file: {'; '.join(differing)}")
 
     def add(self, network: RecordedNetwork, point: OperatingPoint) -> None:
-        """Write a point of a network; one with the same settings is replaced. `network`: what it is, without points."""
-        written = Point.of(point)
-        networks = {n.structure: n for n in self.record.networks}
-        old = networks.get(network.structure, network)
+        """Write a point of a network; one with the same settings is replaced. `network`: what it is, without points.
+
+        Raises `ConfigError` where the file cannot be written.
+        """
+        written, old = Point.of(point), self._held(network)
         kept = tuple(p for p in old.points if settings(p) != settings(written))
-        networks[network.structure] = old.model_copy(update={"points": (*kept, written)})
+        self._write(old.model_copy(update={"points": (*kept, written)}))
+
+    def note(self, network: RecordedNetwork, notes: Iterable[str]) -> None:
+        """Write what a reader of a network's points should know, beside what stands there; errors as for `add`."""
+        old = self._held(network)
+        self._write(old.model_copy(update={"notes": tuple(dict.fromkeys((*old.notes, *notes)))}))
+
+    def _held(self, network: RecordedNetwork) -> RecordedNetwork:
+        assert self.record is not None, "begin first"
+        return next((n for n in self.record.networks if n.structure == network.structure), network)
+
+    def _write(self, network: RecordedNetwork) -> None:
+        assert self.record is not None, "begin first"
+        networks = {n.structure: n for n in self.record.networks} | {network.structure: network}
         self.record = self.record.model_copy(update={"networks": tuple(networks.values())})
         save_record(self.record, self.path)
 
 
 def _differences(there: Record, here: Record) -> Iterator[str]:
-    """Yield in which facts about machine, software and protocol two records differ."""
-    if there.device != here.device:
-        yield f"device: '{there.device}' there, '{here.device}' here"
-    for part in ("machine", "software", "protocol"):
-        old, new = getattr(there, part), getattr(here, part)
-        for key in dict.fromkeys([*old, *new]):
-            if old.get(key) != new.get(key):
-                yield f"{part}.{key}: {_said(old, key)} there, {_said(new, key)} here"
+    """Yield in which facts about the setting two records differ."""
+    old, new = _setting(there), _setting(here)
+    for name in dict.fromkeys([*old, *new]):
+        if old.get(name) != new.get(name):
+            yield f"{name}: {_said(old.get(name))} there, {_said(new.get(name))} here"
 
 
-def _said(facts: Mapping[str, Any], key: str) -> str:
-    return f"'{facts[key]}'" if key in facts else "nothing"
+def _setting(record: Record) -> dict[str, Any]:
+    """Return what must stay the same in one file, by name."""
+    whole = {"device": record.device, "boundary": record.boundary, "meter": record.meter}
+    parts = {"machine": record.machine, "software": record.software, "protocol": record.protocol}
+    return whole | {f"{part}.{key}": value for part, facts in parts.items() for key, value in facts.items()}
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is None else f"'{value}'"
 
 
 def _repeated(items: Iterable[Any]) -> Any:

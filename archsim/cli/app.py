@@ -227,9 +227,7 @@ def report(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", help="New file for the page.")] = Path(
         "report.html"
     ),
-    plots: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="New folder for each plot as PNG and SVG.")
-    ] = None,
+    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="New folder for each plot as PNG and SVG.")] = None,
 ) -> None:
     """Show stored results as one HTML page that needs no network, several of them side by side."""
     from archsim.cli import reporting
@@ -307,6 +305,69 @@ def claims(
     from archsim.cli import claiming
 
     claiming.claims(only or (), images=images, seed=seed, as_json=as_json, out=out)
+
+
+@app.command()
+def calibration(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[MEASUREMENTS.yaml...]", help="Files of measurements [all that are at hand]."),
+    ] = None,
+    as_json: Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables of docs/gpu_models.md.")] = False,
+) -> None:
+    """Set the model of GPUs beside published measurements: what fits them, and how far off it is elsewhere."""
+    from archsim.cli import calibrating
+
+    calibrating.calibration(files or (), as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
+def measure(
+    workloads: Annotated[
+        list[Path], typer.Argument(metavar="WORKLOAD.yaml...", help="The networks, trained or not.", show_default=False)
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Record to write (.yaml); one of the same machine is continued."
+        ),
+    ],
+    on: Annotated[str, typer.Option("--on", metavar="cpu|cuda|cuda:N", help="What to measure on.")] = "cpu",
+    passes: Annotated[str, typer.Option(metavar="T,T...", help="Monte-Carlo passes of an image.")] = "1,10,20,100",
+    batches: Annotated[str, typer.Option("--batch", metavar="N,N...", help="Images of a call.")] = "1",
+    modes: Annotated[
+        list[str] | None,
+        typer.Option("--mode", metavar="NAME", help="sequential, folded or shared_prefix; may be repeated [all]."),
+    ] = None,
+    software: Annotated[
+        list[str] | None,
+        typer.Option("--software", metavar="NAME", help="eager, compile or cuda_graph; may be repeated [all]."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A look: a second or two a point, no torch.compile.")] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Longest time for a point's queries, if that is a few [20; quick: 2]."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the record [the file's].")] = None,
+    description: Annotated[str, typer.Option(help="One line about the record, for archsim list.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Measure networks in torch on this machine: latency, and energy where there is a meter; keep them as a record."""
+    from archsim.cli import measuring
+
+    options = measuring.Options(
+        on,
+        measuring.counts("--passes", passes),
+        measuring.counts("--batch", batches),
+        tuple(modes or ()),
+        tuple(software or ()),
+        quick,
+        limit,
+        name,
+        description,
+    )
+    measuring.run(workloads, options, out, as_json=as_json)
 
 
 @app.command()

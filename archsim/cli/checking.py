@@ -68,7 +68,7 @@ def _library(file: Path) -> str:
 def _record(file: Path) -> str:
     record = load_record(file)
     points = sum(len(network.points) for network in record.networks)
-    return f"record '{record.name}': {len(record.networks)} networks, {points} operating points in all"
+    return f"record '{record.name}' of {points} operating points of {', '.join(n.name for n in record.networks)}"
 
 
 def _device(file: Path) -> str:

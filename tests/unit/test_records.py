@@ -224,9 +224,15 @@ def test_a_record_here_hides_one_that_ships(tmp_path, monkeypatch):
 # --- a record that grows
 
 
+def begun(path: Path, **facts) -> RecordWriter:
+    writer = RecordWriter(path)
+    writer.begin(record(**facts))
+    return writer
+
+
 def test_every_point_is_on_disk_as_soon_as_it_is_added(tmp_path):
     path = tmp_path / "new" / "file.yaml"
-    writer = RecordWriter(path, record())
+    writer = begun(path)
     for i, passes in enumerate([1, 10, 20]):
         writer.add(network(), point(passes))
         assert load_record(path).networks[0].passes() == [1, 10, 20][: i + 1]
@@ -237,12 +243,25 @@ def test_every_point_is_on_disk_as_soon_as_it_is_added(tmp_path):
 
 def test_a_record_is_continued_and_a_point_measured_again_replaces_the_old(tmp_path):
     path = tmp_path / "file.yaml"
-    RecordWriter(path, record()).add(network(), point(1))
-    again = RecordWriter(path, record())
-    assert list(again.known(LENET)) == [point(1)]
-    assert list(again.known(MLP)) == []
+    begun(path).add(network(), point(1))
+    again = begun(path)
+    assert again.known(LENET) == (point(1),)
+    assert again.known(MLP) == ()
     again.add(network(), point(1, seconds=2e-3))
     assert load_record(path).networks == (network(points=[point(1, seconds=2e-3)]),)
+
+
+def test_a_record_that_is_continued_keeps_its_head_and_gathers_notes(tmp_path):
+    path = tmp_path / "file.yaml"
+    first = begun(path, name="first", state={"clock_mhz": 900})
+    first.add(network(), point(1))
+    first.note(network(), ["folded: not possible"])
+    second = begun(path, name="second", state={"clock_mhz": 1200})
+    second.note(network(), ["folded: not possible", "out of memory"])
+    found = load_record(path)
+    assert (found.name, found.state) == ("first", {"clock_mhz": 900})
+    assert found.networks[0].notes == ("folded: not possible", "out of memory")
+    assert found.networks[0].passes() == [1]
 
 
 @pytest.mark.parametrize(
@@ -253,14 +272,16 @@ def test_a_record_is_continued_and_a_point_measured_again_replaces_the_old(tmp_p
         ({"machine": {"cores": 2, "gpu": "x"}}, "machine.gpu: nothing there, 'x' here"),
         ({"software": {}}, "software.torch: '2.13' there, nothing here"),
         ({"protocol": {"queries": 5}}, "protocol.queries: '100' there, '5' here"),
+        ({"boundary": "board", "no_energy": None}, "boundary: nothing there, 'board' here"),
+        ({"meter": "NVML"}, "meter: nothing there, 'NVML' here"),
     ],
 )
 def test_another_setting_is_refused_and_the_file_stays(tmp_path, facts, message):
     path = tmp_path / "file.yaml"
-    RecordWriter(path, record()).add(network(), point())
+    begun(path).add(network(), point())
     before = path.read_bytes()
     with pytest.raises(ConfigError, match=f"give another file: {message}"):
-        RecordWriter(path, record(**facts))
+        begun(path, **facts)
     assert path.read_bytes() == before
 
 
@@ -268,13 +289,13 @@ def test_a_file_of_another_kind_is_not_overwritten(tmp_path):
     path = tmp_path / "chip.yaml"
     path.write_text("schema: archsim/arch@1\n")
     with pytest.raises(ConfigError, match="expected 'archsim/record@1'"):
-        RecordWriter(path, record())
+        RecordWriter(path)
     assert path.read_text() == "schema: archsim/arch@1\n"
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "file.yaml"
-    writer = RecordWriter(path, record())
+    writer = begun(path)
     writer.add(network(), point(1))
 
     def full(*_):

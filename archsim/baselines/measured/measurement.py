@@ -20,6 +20,7 @@ from archsim.baselines.measured.software import KINDS
 from archsim.baselines.network import signature
 from archsim.baselines.platform import MODES, Mode, OperatingPoint, Platform
 from archsim.errors import ConfigError, DeviceError, TraceError, nearest
+from archsim.nn import BAYESIAN
 from archsim.nn.stochastic import always_on
 from archsim.workload.cache import trace_of
 from archsim.workload.checkpoint import load_model
@@ -51,8 +52,7 @@ def measure(
     batch, mode, software) that are known already.
 
     `on_start` hears of the platform, without points, before the first one is measured; `on_point` of each point as soon
-    as it is there; `progress` of what is done, of how many. Threads, settings
-    and random state of torch are put back.
+    as it is there; `progress` of what is done, of how many. Threads, settings and random state of torch are put back.
 
     Raises `ConfigError` for arguments that cannot be, `DeviceError` when there is no such device or the network cannot
     run there, `DeviceLostError` when the device is lost midway, `DataError` when the checkpoint is missing.
@@ -111,6 +111,11 @@ def _network(workload: Workload) -> tuple[Network, list[str]]:
         notes.append(f"the network cannot be traced, so nothing knows it by its structure: {error}")
     if workload.config.members:
         notes.append("of the deep ensemble the first network alone is measured, in every pass")
+    if any(isinstance(module, BAYESIAN) and module.frozen for module in model.modules()):
+        notes.append(
+            "the host looks up which copy of its weights each layer takes, and waits for the device to know; a program"
+            " written for a GPU could choose there"
+        )
     offers = offers_of(model, workload.input_shape)
     if offers.switched:
         notes.append(
