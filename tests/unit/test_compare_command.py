@@ -165,6 +165,8 @@ def test_a_gpu_that_is_lost_midway_loses_nothing(monkeypatch, tmp_path):
 
     monkeypatch.setattr("archsim.baselines.measured.check_target", lambda _: None)
     monkeypatch.setattr("archsim.baselines.measured.measure", measure)
+    reported: list[Path] = []
+    monkeypatch.setattr("archsim.cli.comparing.write_report", lambda path, plots: reported.append(path))
     out = tmp_path / "kept"
     done = call(CHIP, WORKLOAD, *QUICK, "--baseline", "measured:cuda", "--baseline", GPU, "--json", "--out", out)
     assert done.exit_code == 2
@@ -174,7 +176,19 @@ def test_a_gpu_that_is_lost_midway_loses_nothing(monkeypatch, tmp_path):
     kept, gpu = stored["comparison"]["platforms"][1:]
     assert [p["latency_s"]["value"] for p in kept["points"]] == [1e-3]
     assert gpu["points"]
-    assert (out / "report.html").is_file()
+    assert reported == [out]
+
+
+@pytest.mark.slow
+def test_this_processor_is_measured_and_compared():
+    done = call(CHIP, WORKLOAD, *QUICK, "--baseline", "measured:cpu", "--json")
+    assert done.exit_code == 0, done.stderr
+    data = json.loads(done.stdout, parse_constant=refuse)
+    cpu = data["comparison"]["platforms"][1]
+    assert cpu["same_network"]
+    assert {p["mode"] for p in cpu["points"]} >= {"sequential", "folded"}
+    gains = [r for r in data["comparison"]["ratios"] if r["what"] == "latency"]
+    assert all(0 < r["low"] <= r["value"] <= r["high"] for r in gains)
 
 
 def test_wrong_usage_is_2():
