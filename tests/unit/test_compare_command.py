@@ -30,6 +30,20 @@ def call(*arguments: object):
     return CliRunner().invoke(app, ["compare", *(str(a) for a in arguments)], catch_exceptions=False)
 
 
+@pytest.fixture
+def reported(monkeypatch) -> list[Path]:
+    """The folders that a report is written into, which takes seconds; they are complete before."""
+    folders: list[Path] = []
+
+    def write_report(path: Path, *, plots: bool) -> None:
+        assert plots
+        assert (path / "manifest.json").is_file()
+        folders.append(path)
+
+    monkeypatch.setattr("archsim.cli.comparing.write_report", write_report)
+    return folders
+
+
 def refuse(constant: str):
     raise AssertionError(f"{constant} is not JSON")
 
@@ -86,7 +100,7 @@ def test_json_is_one_object_and_the_same_each_time():
     assert call(*arguments).stdout == done.stdout
 
 
-def test_a_folder_keeps_everything(tmp_path):
+def test_a_folder_keeps_everything(reported, tmp_path):
     out = tmp_path / "kept"
     done = call(CHIP, WORKLOAD, *QUICK, "--baseline", GPU, "--baseline", "record:spindrop", "--json", "--out", out)
     assert done.exit_code == 0, done.stderr
@@ -104,9 +118,7 @@ def test_a_folder_keeps_everything(tmp_path):
     assert len(tables["platforms"]) == points
     assert tables["platforms"]["latency_s"].dtype == tables["ratios"]["value"].dtype == float
     assert len(tables["ratios"]) == len(data["comparison"]["ratios"])
-    page = (out / "report.html").read_text()
-    assert "jetson_agx_orin" in page
-    assert list((out / "plots").glob("*.png"))
+    assert reported == [out]
     again = call(CHIP, WORKLOAD, *QUICK, "--out", out)
     assert again.exit_code == 2
     assert "exists already" in again.stderr
@@ -156,7 +168,7 @@ def test_a_trace_cannot_be_measured(tmp_path):
     assert "a trace holds no torch module" in call(CHIP, file, *QUICK).stdout  # nor is there anything in software
 
 
-def test_a_gpu_that_is_lost_midway_loses_nothing(monkeypatch, tmp_path):
+def test_a_gpu_that_is_lost_midway_loses_nothing(monkeypatch, reported, tmp_path):
     def measure(workload, target, *, on_start, on_point, **more):
         structure = signature(trace_of(workload))
         on_start(Platform("measured:cuda", "measured", "a GPU", "lenet5", structure, (), "board"))
@@ -165,8 +177,6 @@ def test_a_gpu_that_is_lost_midway_loses_nothing(monkeypatch, tmp_path):
 
     monkeypatch.setattr("archsim.baselines.measured.check_target", lambda _: None)
     monkeypatch.setattr("archsim.baselines.measured.measure", measure)
-    reported: list[Path] = []
-    monkeypatch.setattr("archsim.cli.comparing.write_report", lambda path, plots: reported.append(path))
     out = tmp_path / "kept"
     done = call(CHIP, WORKLOAD, *QUICK, "--baseline", "measured:cuda", "--baseline", GPU, "--json", "--out", out)
     assert done.exit_code == 2
@@ -180,8 +190,9 @@ def test_a_gpu_that_is_lost_midway_loses_nothing(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_this_processor_is_measured_and_compared():
-    done = call(CHIP, WORKLOAD, *QUICK, "--baseline", "measured:cpu", "--json")
+def test_this_processor_is_measured_compared_and_reported(tmp_path):
+    out = tmp_path / "kept"
+    done = call(CHIP, WORKLOAD, *QUICK, "--baseline", "measured:cpu", "--json", "--out", out)
     assert done.exit_code == 0, done.stderr
     data = json.loads(done.stdout, parse_constant=refuse)
     cpu = data["comparison"]["platforms"][1]
@@ -189,6 +200,8 @@ def test_this_processor_is_measured_and_compared():
     assert {p["mode"] for p in cpu["points"]} >= {"sequential", "folded"}
     gains = [r for r in data["comparison"]["ratios"] if r["what"] == "latency"]
     assert all(0 < r["low"] <= r["value"] <= r["high"] for r in gains)
+    assert "measured:cpu" in (out / "report.html").read_text()
+    assert list((out / "plots").glob("*.png"))
 
 
 def test_wrong_usage_is_2():
