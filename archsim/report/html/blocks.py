@@ -128,13 +128,12 @@ class Heading:
 
 @dataclass(frozen=True)
 class Folded:
-    """Blocks that are shown when asked for, or from the start (`shown`). `raw`: not even printed."""
+    """Blocks that are shown when asked for, or from the start (`shown`). Printed if shown."""
 
     KIND: ClassVar[str] = "folded"
     title: str
     blocks: Sequence[Block]
     shown: bool = False
-    raw: bool = False
 
 
 Block = Table | Figure | Cards | Text | Points | Code | Notes | Heading | Folded

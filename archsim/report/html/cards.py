@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archsim.report.html import words
-from archsim.report.html.blocks import ABSENT, Block, Card, Cards, Cell, Points, Section, Table, Tone
+from archsim.report.html.blocks import ABSENT, Block, Card, Cards, Cell, Points, Section, Table, Text, Tone
 from archsim.report.html.columns import Column
-from archsim.report.html.formats import Range, Ratio, ResultFile, UncertaintyFile
+from archsim.report.html.formats import Compared, Range, Ratio, ResultFile, UncertaintyFile
+from archsim.report.html.platforms import way
 
 QUALITY = {
     "accuracy": "of the test images are answered right",
@@ -28,6 +29,7 @@ def summary(columns: Sequence[Column]) -> Section:
         blocks.append(Points(doubts, warning=True, title="Before you believe this"))
     if len(columns) == 1:
         blocks += [Cards(cards) for group in _groups(columns[0]) if (cards := list(group))]
+        blocks += [Text(said) for said in _refused(columns[0])]
     else:
         blocks.append(_table(columns, [[card for group in _groups(c) for card in group] for c in columns]))
     return Section("summary", "Summary", blocks)
@@ -52,7 +54,7 @@ def _groups(column: Column) -> Iterator[Iterator[Card]]:
         yield _costs(column.result)
     yield _quality(column)
     if column.compared:
-        yield (card for ratio in column.compared.ratios for card in _gain(ratio))
+        yield (card for ratio in column.compared.ratios for card in _gain(ratio, column.compared))
 
 
 def _costs(r: ResultFile) -> Iterator[Card]:
@@ -91,7 +93,7 @@ def _card(what: str, found: Range, name: str, meaning: str) -> Card:
     return Card(what[0].upper() + what[1:], say(found.value), words.span(found, say), meaning)
 
 
-def _gain(ratio: Ratio) -> Iterator[Card]:
+def _gain(ratio: Ratio, c: Compared) -> Iterator[Card]:
     """Yield what one gains over a platform; a ratio that is refused has its reason in the section about it."""
     if ratio.role != "headline" or ratio.refused:
         return
@@ -99,4 +101,25 @@ def _gain(ratio: Ratio) -> Iterator[Card]:
     tone: Tone = "good" if better else "bad"
     what = f"{words.GAINS.get(ratio.what, ratio.what)} over {ratio.platform}"
     verdict = "the chip is better" if better else "the chip is worse"
-    yield Card(what, words.factor(ratio.value), words.span(ratio, words.factor), verdict, tone)
+    points = next((p.points for p in c.platforms if p.name == ratio.platform), [])
+    how = f"; there: {way(points[ratio.point])}" if ratio.point is not None and ratio.point < len(points) else ""
+    yield Card(what, words.factor(ratio.value), words.span(ratio, "{:.3g}".format), verdict + how, tone)
+
+
+def _refused(column: Column) -> Iterator[str]:
+    """Yield the energies that everybody asks for where their ratio is refused."""
+    c = column.compared
+    if c is None:
+        return
+    names = {r.platform for r in c.ratios if r.what == "energy" and r.role == "headline" and r.refused}
+    chip = c.platforms[0]
+    mine = chip.points[0].energy_j
+    for other in c.platforms[1:]:
+        best = other.headline.get("energy")
+        if other.name in names and other.same_network and best is not None and mine:
+            its = other.points[best].energy_j
+            if its:
+                yield (
+                    f"An image takes {words.joules(mine.value)} here and {words.joules(its.value)} on {other.name}, but"
+                    f" these are energies of different things ({chip.boundary} here, {other.boundary} there): no ratio."
+                )

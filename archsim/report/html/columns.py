@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,12 @@ class Column:
         """Return the comparison."""
         return next((s.content.comparison for s in self._of(ComparisonFile)), None)  # type: ignore[union-attr]
 
-    def data(self) -> dict[str, Mapping[str, Any]]:
-        """Return the same as plain data, for plots: by schema, one of each."""
+    def data(self) -> Collection[Mapping[str, Any]]:
+        """Return the same as plain data, for plots: one of each schema, from its own folder where there is one."""
         found: dict[str, Mapping[str, Any]] = {}
         for one in self._of(ComparisonFile):
             found |= {d["schema"]: d for d in (one.data["chip"], one.data["uncertainty"]) if d is not None}
-        return found | {schema: one.data for schema, one in self.stored.items()}
+        return (found | {schema: one.data for schema, one in self.stored.items()}).values()
 
     @property
     def arch(self) -> str:

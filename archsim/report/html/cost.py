@@ -151,9 +151,9 @@ def _stations(before: str, r: ResultFile) -> Block:
         for s in sorted(r.stations, key=lambda s: -s.busy_s)
     ]
     rows += [[process, "", "", ", ".join(causes)] for process, causes in waits.items()]
-    caption = f"{before}resources, the busiest first; shares of the run"
+    caption = words.led(before, "resources, the busiest first; shares of the run")
     table = Table(caption, ["", "busy", "queued for", "waits for"], rows, frozenset({1, 2}))
-    return Folded(f"{before}all resources and what they wait for", [table])
+    return Folded(words.led(before, "all resources and what they wait for"), [table])
 
 
 def _layers(before: str, layers: Sequence[Layer]) -> Table:
@@ -175,7 +175,7 @@ def _layers(before: str, layers: Sequence[Layer]) -> Table:
         "", "matrix", "bits of weights / inputs", "crossbars", "rows driven", "random bits a pass", "arrays a pass",
         "arrays busy", "energy an image",
     ]  # fmt: skip
-    return Table(f"{before}layers on crossbars", head, rows, after(1, head))
+    return Table(words.led(before, "layers on crossbars"), head, rows, after(1, head))
 
 
 def _copies(row: Layer) -> str:

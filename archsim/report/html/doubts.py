@@ -28,12 +28,11 @@ def doubts(columns: Sequence[Column]) -> Iterator[Section]:
     if not found:
         return
     labels = [label for label, _, _ in found]
-    checks = [_checks(r.plausibility) for _, r, _ in found]
     outside = sum(not check.plausible for _, r, _ in found for check in r.plausibility)
     verdict = "All lie inside." if not outside else f"{outside} outside: do not believe the figures behind it yet."
     text = f"Figures of merit beside the bands that published chips span. {verdict}"
     blocks: list[Block] = [Text(text, "bad" if outside else "")]
-    blocks.append(beside("Figures of merit", "", labels, checks))
+    blocks.append(_checks(labels, [r for _, r, _ in found]))
     blocks.append(Heading("What the numbers rest on"))
     blocks.append(_grades([(f"{label}: " if len(found) > 1 else "", r, c) for label, r, c in found]))
     blocks.append(Heading("Imperfections of the chip"))
@@ -42,7 +41,9 @@ def doubts(columns: Sequence[Column]) -> Iterator[Section]:
         if r.imperfections:
             blocks.append(_imperfections(before, r.imperfections))
         else:
-            blocks.append(Text(f"{before}none is switched on: devices, reads, converters and random bits are ideal."))
+            blocks.append(
+                Text(words.led(before, "none is switched on: devices, reads, converters and random bits are ideal."))
+            )
     yield Section("doubts", "What to doubt", blocks)
 
 
@@ -56,15 +57,16 @@ def size_by(part: str) -> str:
     return f"{part}.area"
 
 
-def _checks(checks: Sequence[Check]) -> dict[str, Cell]:
-    return {c.name: _check(c) for c in checks}
+def _checks(labels: Sequence[str], results: Sequence[ResultFile]) -> Table:
+    cells = [{c.name: _check(c) for c in r.plausibility} for r in results]
+    rests_on = {c.name: c.basis for r in results for c in r.plausibility}
+    return beside("Figures of merit, and what their bands rest on", "", labels, cells, meanings=rests_on)
 
 
 def _check(c: Check) -> Cell:
     tone: Tone = "good" if c.plausible else "bad"
-    where = "inside" if c.plausible else "OUTSIDE"
-    band = f"{where} {c.low:.3g} to {c.high:.3g}; {c.basis}"
-    return Cell(words.typeset(f"{c.value:.3g} {c.unit.replace('mm2', 'mm^2')}"), band, tone)
+    value = words.typeset(f"{c.value:.3g} {c.unit.replace('mm2', 'mm^2')}")
+    return Cell(value, f"{'inside' if c.plausible else 'OUTSIDE'} {c.low:.3g} to {c.high:.3g}", tone)
 
 
 def _by_grade(parts: Mapping[str, Range], path_of: Callable[[str], str], column: Column) -> dict[str, float]:
@@ -97,4 +99,6 @@ def _imperfections(before: str, effects: Sequence[Imperfection]) -> Table:
         ]
         for e in effects
     ]
-    return Table(f"{before}imperfections that are on", ["", "size", "drawn for", "grade"], rows, frozenset({1}))
+    return Table(
+        words.led(before, "imperfections that are on"), ["", "size", "drawn for", "grade"], rows, frozenset({1})
+    )

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from archsim.report.html import words
 from archsim.report.html.blocks import Block, Cell, Code, Folded, Heading, Section, Table, Text, beside
 from archsim.report.html.columns import Column
 from archsim.report.html.stored import Stored
@@ -22,7 +23,7 @@ def made(columns: Sequence[Column]) -> Iterator[Section]:
     for column in columns:
         for stored in column.stored.values():
             who = f"{column.label}: " if len(columns) > 1 else ""
-            blocks.append(Code(f"{who}{stored.word} of {day(stored)}", shlex.join(stored.manifest.command)))
+            blocks.append(Code(words.led(who, f"{stored.word} of {day(stored)}"), shlex.join(stored.manifest.command)))
     if len(columns) > 1:
         blocks += [Heading("What differs"), _differences(columns)]
     blocks += [Heading("Where and with what"), _versions(columns), *_configurations(columns)]
@@ -56,8 +57,8 @@ def _configurations(columns: Sequence[Column]) -> Iterator[Block]:
         config = {k: v for k, v in column.first.manifest.config.items() if k not in BULKY}
         who = f"{column.label}: " if len(columns) > 1 else ""
         text = json.dumps(config, indent=1, ensure_ascii=False)
-        code = Code("everything but the prices of the parts, which stand below", text, long=True)
-        yield Folded(f"{who}the whole configuration, expanded", [code], raw=True)
+        code = Code("Everything but the prices of the parts, which stand below", text, long=True)
+        yield Folded(words.led(who, "the whole configuration, expanded"), [code])
 
 
 def _differences(columns: Sequence[Column]) -> Table | Text:

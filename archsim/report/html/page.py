@@ -53,7 +53,7 @@ class Report:
         """Write each plot as NAME.png and NAME.svg."""
         from archsim.report.plots import to_png, to_svg
 
-        for _, plot in self._plots:
+        for plot in self._plots:
             folder.bytes(f"{plot.name}.png", to_png(plot.figure, plot.title))
             folder.text(f"{plot.name}.svg", to_svg(plot.figure, plot.title, themed=False))
 
@@ -102,7 +102,9 @@ def _lead(columns: Sequence[Column]) -> list[str]:
         manifest = column.first.manifest
         found = column.result or column.uncertainty
         assert found is not None, "a column has a result or an evaluation"
+        name = f"{column.workload} on {column.arch}"
         who = f"{column.label}: " if len(columns) > 1 else ""
+        who += f"{name}, " if len(columns) > 1 and column.label != name else ""
         lines.append(
             f"{who}{found.images} images, {found.passes} Monte-Carlo passes each, seed {found.seed};"
             f" archsim {manifest.versions.get('archsim', 'of unknown version')}, {day(column.first)}"

@@ -14,25 +14,18 @@ if TYPE_CHECKING:
     from archsim.report.plots import Plot
 
 
-def plots(columns: Sequence[Column]) -> list[tuple[str, Plot]]:
-    """Return all plots of some columns, each with the schema (without version) of the data that it shows."""
+def plots(columns: Sequence[Column]) -> list[Plot]:
+    """Return all plots of some columns."""
     from archsim.report.plots import plots_of  # matplotlib, which reading results can do without
 
-    data = [(column.label, schema, dict(found)) for column in columns for schema, found in column.data().items()]
-    schemas = dict.fromkeys(schema for _, schema, _ in data)
-    return [
-        (schema.partition("@")[0], plot)
-        for schema in schemas
-        for plot in plots_of([(label, found) for label, of, found in data if of == schema])
-    ]
+    return list(plots_of([(column.label, dict(data)) for column in columns for data in column.data()]))
 
 
 class Pictures:
     """Plots by name, handed out once each."""
 
-    def __init__(self, drawn: Sequence[tuple[str, Plot]]) -> None:
-        self._kinds = {plot.name: kind for kind, plot in drawn}
-        self._plots = {plot.name: plot for _, plot in drawn}
+    def __init__(self, drawn: Sequence[Plot]) -> None:
+        self._plots = {plot.name: plot for plot in drawn}
 
     def take(self, name: str, numbers: Table | None = None) -> Iterator[Block]:
         """Yield the plot of a name with the numbers folded below it; without such a plot, the numbers alone."""
@@ -41,14 +34,14 @@ class Pictures:
             yield _figure(plot)
         if numbers and numbers.rows:
             yield (
-                Folded(f"the numbers: {numbers.caption[0].lower()}{numbers.caption[1:]}", [numbers])
+                Folded(f"The numbers: {numbers.caption[0].lower()}{numbers.caption[1:]}", [numbers])
                 if plot
                 else numbers
             )
 
     def rest(self, kind: str) -> Iterator[Figure]:
         """Yield the plots of one kind of data that no section has asked for."""
-        for name in [n for n in self._plots if self._kinds[n] == kind]:
+        for name in [n for n, plot in self._plots.items() if plot.kind == kind]:
             yield _figure(self._plots.pop(name))
 
 

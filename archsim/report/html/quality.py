@@ -20,10 +20,10 @@ def quality(columns: Sequence[Column], pictures: Pictures) -> Iterator[Section]:
     labels = [label for label, _ in judged]
     blocks: list[Block] = [_figures(labels, [c for _, c in judged])]
     sampled = [(c.label, c.result.chips) for _, c in judged if c.result and c.result.chips]
-    if sampled:
-        blocks.append(Heading("From chip to chip"))
-        blocks += pictures.take("chips", _chips([s for s, _ in sampled], [c for _, c in sampled]))
     found = [(c.label, c.uncertainty) for _, c in judged if c.uncertainty]
+    if sampled or any(u.chips > 1 for _, u in found):
+        blocks += [Heading("From chip to chip"), *pictures.take("evaluated_chips")]
+        blocks += pictures.take("chips", _chips([s for s, _ in sampled], [c for _, c in sampled]))
     if found:
         blocks += uncertainty([label for label, _ in found], [u for _, u in found], pictures)
     rest = [*pictures.rest("archsim/uncertainty")]

@@ -56,7 +56,7 @@ def _detection(before: str, u: UncertaintyFile) -> Block:
     head = ["", "told by", "AUROC", "AUPR out", "AUPR in", "FPR95", "detected"]
     blocks: list[Block] = []
     if rows:
-        caption = f"{before}unknown images told from the test set, by score"
+        caption = words.led(before, "unknown images told from the test set, by score")
         blocks.append(Table(caption, head, rows, after(2, head)))
         blocks.append(Text("Detected: at a threshold chosen for 5 % false alarms on half of the test set.", "dim"))
     sets = [("test set (false alarms)", u.test), *((_set(s), s) for s in u.ood)]
@@ -65,9 +65,14 @@ def _detection(before: str, u: UncertaintyFile) -> Block:
         rule = u.percentile_rule
         what = f"{words.share(rule.level, 0)} percentile below {rule.threshold:g} ({rule.grade})"
         blocks.append(
-            Table(f"{before}called unknown by the papers' rule: {what}", ["", "flagged"], flagged, after(1, head))
+            Table(
+                words.led(before, f"called unknown by the papers' rule: {what}"),
+                ["", "flagged"],
+                flagged,
+                after(1, head),
+            )
         )
-    return Folded(f"{before}all scores and intervals", blocks)
+    return Folded(words.led(before, "all scores and intervals"), blocks)
 
 
 def _curve(before: str, u: UncertaintyFile) -> Block:
@@ -76,7 +81,9 @@ def _curve(before: str, u: UncertaintyFile) -> Block:
         [f"{s.severity or 0:g}°", *(figure(n, s.figures[n]) for n in names)] for s in (u.test, *u.rotation_degrees)
     ]
     head = ["", *(words.title(n) for n in names)]
-    return Folded(f"{before}by angle", [Table(f"{before}turned test images", head, rows, after(1, head))])
+    return Folded(
+        words.led(before, "by angle"), [Table(words.led(before, "turned test images"), head, rows, after(1, head))]
+    )
 
 
 def _corruptions(before: str, u: UncertaintyFile) -> Block:
@@ -90,9 +97,9 @@ def _corruptions(before: str, u: UncertaintyFile) -> Block:
         for what, row in by_name.items()
     ]
     known = figure(name, u.test.figures[name]).text
-    caption = f"{before}{words.title(name)} by corruption and severity; {known} on the test set"
+    caption = words.led(before, f"{words.title(name)} by corruption and severity; {known} on the test set")
     head = ["", *(f"{level:g}" for level in levels)]
-    return Folded(f"{before}by corruption", [Table(caption, head, rows, after(1, head))])
+    return Folded(words.led(before, "by corruption"), [Table(caption, head, rows, after(1, head))])
 
 
 def _selective(before: str, u: UncertaintyFile) -> Table:
@@ -102,7 +109,7 @@ def _selective(before: str, u: UncertaintyFile) -> Table:
         area = Cell(f"{curve.aurc.value:.5f}", words.span(curve.aurc, "{:.5f}".format))
         rows.append([_score(score), area, *(_percent(curve.risk_at_coverage[p], 2) for p in points)])
     head = ["refused by", "AURC", *(words.share(float(p), 0) for p in points)]
-    caption = f"{before}wrong answers among those kept, by the share of images answered"
+    caption = words.led(before, "wrong answers among those kept, by the share of images answered")
     return Table(caption, head, rows, after(1, head))
 
 
@@ -113,7 +120,7 @@ def _adaptive(before: str, u: UncertaintyFile) -> Table:
     rows += [[*_effort("fewest not worse", first.fewest_passes_not_worse, full), "", ""]]
     rows += [_rule(rule, full) for rule in u.adaptive]
     head = ["", "passes", "latency", "energy", "accuracy, less that of all passes", "NLL, less that of all passes"]
-    return Table(f"{before}passes until certain, and what an image then costs", head, rows, after(1, head))
+    return Table(words.led(before, "passes until certain, and what an image then costs"), head, rows, after(1, head))
 
 
 def _effort(name: str, effort: Effort, full: Effort) -> Row:

@@ -31,6 +31,11 @@ def quantity(value: float, unit: str) -> str:
     return typeset(show(value, unit)) if math.isfinite(value) else UNKNOWN
 
 
+def number(value: float) -> str:
+    """Return a number of no unit: whole from ten thousand on, with its thousands apart."""
+    return (count(value) if value >= 1e4 else f"{value:.4g}").replace(" ", GAP)
+
+
 def typeset(text: str) -> str:
     """Return a quantity such as `show` writes it as a page shows it."""
     text = re.sub(r"(?<=\s)u(?=[A-Za-z])", "\N{MICRO SIGN}", text)
@@ -60,12 +65,17 @@ def bits(value: float) -> str:
 
 def rate(value: float) -> str:
     """Return images a second."""
-    return f"{count(value) if value >= 1e4 else f'{value:.4g}'}{GAP}images/s".replace(" ", GAP)
+    return f"{number(value)}{GAP}images/s"
 
 
 def share(value: float, digits: int = 1) -> str:
     """Return a share in percent."""
     return percent(value, digits).replace(" ", GAP) if math.isfinite(value) else UNKNOWN
+
+
+def led(before: str, text: str) -> str:
+    """Return a caption with what it is about before it, or with a capital where there is nothing."""
+    return before + text if before else text[0].upper() + text[1:]
 
 
 def plain(value: float) -> str:
@@ -105,4 +115,4 @@ def factor(value: float) -> str:
     """Return a ratio, such as `35.2 ×`."""
     if not math.isfinite(value):
         return UNKNOWN
-    return f"{f'{value:.3g}' if value < 1e4 else count(value)}{GAP}\N{MULTIPLICATION SIGN}"
+    return f"{f'{value:.3g}' if value < 1e4 else number(value)}{GAP}\N{MULTIPLICATION SIGN}"
