@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from archsim.baselines.measured import machine
 from archsim.baselines.measured.device import Device, Software
 from archsim.baselines.measured.energy import Energy, Idle, energy, idle, window
-from archsim.baselines.measured.failures import RefusedError, first_line, is_lost, is_out_of_memory
+from archsim.baselines.measured.failures import RefusedError, chain, first_line, is_lost, is_out_of_memory
 from archsim.baselines.measured.latency import Latency, latency, warm_up
 from archsim.baselines.measured.meters import Meter, Missing
 from archsim.baselines.measured.modes import Answer, Call, programmed
@@ -60,6 +60,9 @@ class Job:
     modes: tuple[Mode, ...]
     software: Software
 
+    def __str__(self) -> str:
+        return f"{self.modes[0]} in {self.software.name}, {self.passes} passes, batch {self.batch}"
+
 
 class Campaign:
     """Measures a network on a device, setup by setup."""
@@ -86,9 +89,9 @@ class Campaign:
         Raises `DeviceLostError` when the device stops to answer, `DeviceError` when the network cannot run on it.
         """
         try:
+            self.model = self.model.to(self.device.where)
             with ExitStack() as stack:
                 stack.enter_context(torch.inference_mode())
-                self.model = self.model.to(self.device.where)
                 self._open_meter(stack)
                 if on_start:
                     on_start(self.platform())
@@ -104,7 +107,7 @@ class Campaign:
         except ArchsimError:
             raise
         except Exception as error:  # of torch or of NVML, perhaps while something is put back on a dead device
-            if not is_lost(error):
+            if not any(is_lost(e) for e in chain(error)):
                 raise
             raise DeviceLostError(
                 f"{self.device.name} was lost after {len(self.points)} points, which are kept: {first_line(error)}",
@@ -155,20 +158,19 @@ class Campaign:
             except RefusedError as error:
                 self.notes.append(f"{job.software.name}, {job.modes[0]}: not possible: {error}")
                 return
-            except Exception as error:
+            except (RuntimeError, OSError) as error:  # of torch, of a meter
                 if is_lost(error):
                     raise
                 if not is_out_of_memory(error):
-                    raise DeviceError(f"{self.device.name}: the network cannot run: {first_line(error)}") from error
-                self.notes.append(
-                    f"{job.software.name}, {job.modes[0]}: out of memory at batch {job.batch} and {job.passes} passes"
-                )
+                    raise DeviceError(f"{self.device.name}: {job} failed: {first_line(error)}") from error
+                self.notes.append(f"{job}: out of memory")
                 return
         for mode in job.modes:
             yield replace(point, mode=mode)
 
     def _point(self, job: Job) -> OperatingPoint:
         images = self._images(job.batch)
+        started = self.clock.now()
         cut = self.network.offers.cut if job.modes[0] == "shared_prefix" else None
         with (
             programmed(self.model, job.modes[0], job.batch, job.passes, self.network.answer, cut) as program,
@@ -176,10 +178,10 @@ class Campaign:
         ):
             if self.network.offers.stochastic and job.software.kind != "eager":
                 check_chance(query, program.whole(program.unit), images)
-            return self._timed(job, query, images)
+            return self._timed(job, query, images, self.clock.now() - started)
 
-    def _timed(self, job: Job, query: Call, images: Tensor) -> OperatingPoint:
-        """Measure what answers these images."""
+    def _timed(self, job: Job, query: Call, images: Tensor, preparing: float) -> OperatingPoint:
+        """Measure what answers these images, and took so many seconds to be made."""
 
         def step() -> object:
             return query(images)
@@ -188,6 +190,8 @@ class Campaign:
         warm_up(step, *rules)
         time = latency(step, *rules)
         terms = {"queries": float(time.queries)}
+        if job.software.kind != "eager":
+            terms["prepare_s"] = preparing
         if self.device.overlaps:
             terms["h2d_s"] = self._loading(images).percentiles["p50"]
         point = OperatingPoint(

@@ -106,10 +106,12 @@ class Cuda:
         self.precision = "tf32" if torch.cuda.get_device_capability(index) >= AMPERE else "fp32"
 
     @property
-    def uuid(self) -> str:
-        """The GPU's name in NVML, which counts GPUs in another order."""
-        found = str(self.properties.uuid)
-        return found if found.startswith(("GPU-", "MIG-")) else f"GPU-{found}"
+    def uuid(self) -> str | None:
+        """The GPU's name in NVML, which counts GPUs in another order; None from a torch that does not know it."""
+        found = getattr(self.properties, "uuid", None)
+        if found is None:
+            return None
+        return str(found) if str(found).startswith(("GPU-", "MIG-")) else f"GPU-{found}"
 
     def synchronise(self) -> None:
         """Wait until all work is done."""

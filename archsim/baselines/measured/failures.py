@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
+
+from archsim.baselines.measured.meters import MeterError
 
 LOST_NVML = (15, 16)  # NVML_ERROR_GPU_IS_LOST, NVML_ERROR_RESET_REQUIRED
 LOST_TORCH = ("CUDA error", "device-side assert", "HIP error", "CUDNN_STATUS_EXECUTION_FAILED", "unspecified launch")
@@ -32,7 +36,14 @@ def is_lost(error: BaseException) -> bool:
     """Tell whether an error of torch or of NVML means that the device does not answer any more."""
     if is_out_of_memory(error):
         return False
-    if isinstance(error, RuntimeError):
-        text = str(error)
-        return CAPTURING not in text and any(sign in text for sign in LOST_TORCH)
-    return getattr(error, "value", None) in LOST_NVML
+    if isinstance(error, MeterError):
+        return error.errno in LOST_NVML
+    text = str(error)
+    return isinstance(error, RuntimeError) and CAPTURING not in text and any(sign in text for sign in LOST_TORCH)
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those during whose handling it came up."""
+    while error is not None:
+        yield error
+        error = error.__context__

@@ -55,8 +55,9 @@ def _or_refused(what: str, make: Callable[[], Call]) -> Call:
 
 
 def _compiled(program: Program, x: Tensor) -> Call:
+    """Return a compiled query; breaks in its graph are refused, as each shape between them would be compiled anew."""
     mode = "reduce-overhead" if x.is_cuda else None
-    query = program.whole(torch.compile(program.unit, mode=mode, dynamic=False))
+    query = program.whole(torch.compile(program.unit, mode=mode, dynamic=False, fullgraph=True))
     query(x)
     return query
 

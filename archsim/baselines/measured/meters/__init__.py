@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archsim.baselines.measured.meters.jetson import Jetson, find_jetson
-from archsim.baselines.measured.meters.meter import Integrator, Meter
+from archsim.baselines.measured.meters.meter import Integrator, Meter, MeterError
 from archsim.baselines.measured.meters.missing import Missing
 from archsim.baselines.measured.meters.nvml import Nvml, facts_of, find_nvml
 from archsim.baselines.measured.meters.rapl import Rapl, find_rapl
@@ -12,6 +12,7 @@ __all__ = [
     "Integrator",
     "Jetson",
     "Meter",
+    "MeterError",
     "Missing",
     "Nvml",
     "Rapl",

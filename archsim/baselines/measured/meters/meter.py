@@ -9,6 +9,10 @@ from typing import Protocol, Self
 from archsim.baselines.platform import Boundary
 
 
+class MeterError(OSError):
+    """A meter does not answer any more; `errno` is what its library says."""
+
+
 class Meter(Protocol):
     """Counts energy while its block is open.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Self
 
-from archsim.baselines.measured.meters.meter import Integrator
+from archsim.baselines.measured.meters.meter import Integrator, MeterError
 from archsim.baselines.measured.meters.missing import Missing
 from archsim.baselines.platform import Boundary
 
@@ -44,13 +44,19 @@ class Nvml:
 
     def joules(self) -> float:
         """Return the energy since the driver was loaded, or since the meter was opened."""
-        if self.integrator is not None:
-            return self.integrator.sample()
-        return float(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)) / 1e3
+        try:
+            if self.integrator is not None:
+                return self.integrator.sample()
+            return float(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)) / 1e3
+        except self.nvml.NVMLError as error:
+            raise MeterError(error.value, f"NVML: {error}") from error
 
     def temperature_c(self) -> float | None:
-        """Return the temperature of the GPU."""
-        return float(self.nvml.nvmlDeviceGetTemperature(self.handle, self.nvml.NVML_TEMPERATURE_GPU))
+        """Return the temperature of the GPU; None from a board that does not tell."""
+        try:
+            return float(self.nvml.nvmlDeviceGetTemperature(self.handle, self.nvml.NVML_TEMPERATURE_GPU))
+        except self.nvml.NVMLError:
+            return None
 
     def __enter__(self) -> Self:
         if self.integrator is not None:
@@ -63,8 +69,10 @@ class Nvml:
         self.nvml.nvmlShutdown()
 
 
-def find_nvml(uuid: str, now: Callable[[], float], nvml: Any = None) -> Nvml | Missing:
+def find_nvml(uuid: str | None, now: Callable[[], float], nvml: Any = None) -> Nvml | Missing:
     """Return the meter of the GPU with this UUID, or why there is none; `nvml`: instead of the module `pynvml`."""
+    if uuid is None:
+        return Missing("this version of torch does not say which of NVML's GPUs it is")
     opened = _opened(nvml)
     if isinstance(opened, Missing):
         return opened
@@ -78,12 +86,12 @@ def find_nvml(uuid: str, now: Callable[[], float], nvml: Any = None) -> Nvml | M
     return found
 
 
-def facts_of(uuid: str, nvml: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+def facts_of(uuid: str | None, nvml: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what NVML says of a GPU: what stays (driver, limits), and what changes (clocks, temperature).
 
     What it does not tell is left out; nothing is changed.
     """
-    opened = _opened(nvml)
+    opened = Missing("no UUID") if uuid is None else _opened(nvml)
     if isinstance(opened, Missing):
         return {}, {}
     try:
