@@ -70,10 +70,12 @@ class Comparison:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """Everything that made the comparison, as plain data; measurements differ all the same."""
+        """Everything that made the comparison, as plain data; of platforms, a hash of all but those measured here."""
+        known = (p for p in self.others if p.origin != "measured")
         return {
             **self.result.config,
             "baselines": list(self.asked),
+            "platforms": {p.name: content_hash({"points": [point_data(point) for point in p.points]}) for p in known},
             "batches": [p.batch for p in self.chip.points],
             "rate": self.terms.rate,
             "allowed": sorted(self.terms.allowed),

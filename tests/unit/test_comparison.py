@@ -354,3 +354,12 @@ def test_a_figure_that_is_infinite_is_null(found):
     ratios = [r for r in data["comparison"]["ratios"] if r["what"] == "energy"]
     assert ratios
     assert all(r["value"] is None and r["refused"] is None for r in ratios)
+
+
+def test_its_hash_knows_what_the_platforms_take(found):
+    gpu, rival = found.others
+    assert set(found.config["platforms"]) == {gpu.name, rival.name}
+    faster = replace(gpu, points=(replace(gpu.points[0], latency_s=Estimate(1e-9, 1e-9, 1e-9, "")), *gpu.points[1:]))
+    assert replace(found, others=(faster, rival)).config_hash != found.config_hash
+    measured_here = replace(faster, origin="measured")
+    assert gpu.name not in replace(found, others=(measured_here, rival)).config["platforms"]
