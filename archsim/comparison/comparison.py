@@ -75,7 +75,7 @@ class Comparison:
         return {
             **self.result.config,
             "baselines": list(self.asked),
-            "platforms": {p.name: content_hash({"points": [point_data(point) for point in p.points]}) for p in known},
+            "platforms": {p.name: content_hash(finite({"points": [point_data(q) for q in p.points]})) for p in known},
             "batches": [p.batch for p in self.chip.points],
             "rate": self.terms.rate,
             "allowed": sorted(self.terms.allowed),
