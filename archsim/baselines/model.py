@@ -3,7 +3,7 @@
 A kernel takes t = floor + max(operations / reached rate, bytes / reached bandwidth), a call the sum of its kernels, and
 energy is (idle power + active power) x time + energy of operations + energy of bytes. Where that would draw more power
 than the mode allows, the call is stretched until it does not. The floor, not the roofline, decides at batch 1: roofline
-alone is 4 to 35 times too fast for ResNet-50 (MLPerf Inference logs v1.1 to v3.0).
+alone is 2.6 to 24 times too fast for ResNet-50, operations over peak up to 35 times (docs/gpu_models.md).
 
 What is modelled is a fused inference engine with its input in the device's memory. Weights are read once a call;
 activations stay in the last-level cache as far as they fit, and what does not fit is written to memory and read back.

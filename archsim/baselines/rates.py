@@ -7,7 +7,8 @@ unless operations at full use then drew a larger share of the limit than in the 
 as a lower voltage makes it.
 
 Where the energy of operations is known in one precision, others are taken to draw the same power at full use. Where it
-is known in none, operations draw what idle and active power leave of the limit.
+is known in none, operations draw what idle and active power, and the memory at its full bandwidth, leave of the limit;
+half of what idle and active power leave at least.
 """
 
 from __future__ import annotations
@@ -55,12 +56,12 @@ def rates(device: Device, power_mode: str, precision: Precision) -> Rates:
     """
     mode, common, memory = device.modes[power_mode], device.calibration, device.memory
     own, standard_mode = own_calibration(device, power_mode), device.modes[device.standard_mode]
-    memory_share, floor = own.memory_share or common.memory_share, own.floor or common.floor
-    assert memory_share is not None  # a device file has them
-    assert floor is not None
-    reached = _operations(device, power_mode, precision)
+    floor = own.floor or common.floor
+    assert floor is not None  # a device file has it
+    reached, bandwidth = _operations(device, power_mode, precision), _bandwidth(device, power_mode)
     idle, active, operation_j = _powers(device, power_mode, precision)
-    most = _most(device, power_mode, idle.value + active + operation_j * reached)
+    byte_j = _value(memory.energy) * BITS_PER_BYTE
+    most = _most(device, power_mode, idle.value + active + operation_j * reached + byte_j * bandwidth)
     if idle.value + active >= most:
         raise ConfigError(
             f"{device.name}: modes.{power_mode}: idle and active power, {idle.value + active:.3g} W, leave nothing of"
@@ -69,12 +70,12 @@ def rates(device: Device, power_mode: str, precision: Precision) -> Rates:
     latency, energy = (_bands(device, own, precision, what) for what in ("latency", "energy"))
     return Rates(
         operations=reached,
-        bandwidth=_value(memory.bandwidth) * _factor(mode.memory_clock) * _value(memory_share) / BITS_PER_BYTE,
+        bandwidth=bandwidth,
         floor=_value(floor) if own.floor else _value(floor) * _factor(standard_mode.clock) / _factor(mode.clock),
         idle=idle,
         active=active,
         operation_j=operation_j,
-        byte_j=_value(memory.energy) * BITS_PER_BYTE,
+        byte_j=byte_j,
         most_w=most,
         value_bytes=VALUE_BITS[precision] // BITS_PER_BYTE,
         cache_bytes=_value(memory.cache) / BITS_PER_BYTE,
@@ -94,7 +95,8 @@ def _most(device: Device, power_mode: str, at_full_use: float) -> float:
     """Return the power that a mode cannot exceed, in watts, at the boundary of the device's energies.
 
     The limit is the module's or the board's. Where energies hold for more than that, up to the mains plug, what the
-    device draws with all operations at work was within its limit when that was measured, and counts if it is more.
+    device draws with operations and memory at full use was within its limit when that was measured, and counts if it
+    is more.
     """
     limit = _value(device.modes[power_mode].limit)
     return limit if device.boundary == device.limit_boundary else max(limit, at_full_use)
@@ -105,6 +107,14 @@ def _operations(device: Device, power_mode: str, precision: Precision) -> float:
     mode = device.modes[power_mode]
     used = own_calibration(device, power_mode).utilisation.get(precision) or device.calibration.utilisation[precision]
     return _value(device.peak[precision]) * _factor(mode.clock) * _factor(mode.units) * _value(used)
+
+
+def _bandwidth(device: Device, power_mode: str) -> float:
+    """Return the bytes a second that are reached."""
+    mode = device.modes[power_mode]
+    share = own_calibration(device, power_mode).memory_share or device.calibration.memory_share
+    assert share is not None  # a device file has it
+    return _value(device.memory.bandwidth) * _factor(mode.memory_clock) * _value(share) / BITS_PER_BYTE
 
 
 def _powers(device: Device, power_mode: str, precision: Precision) -> tuple[Figure, float, float]:
@@ -125,7 +135,9 @@ def _powers(device: Device, power_mode: str, precision: Precision) -> tuple[Figu
         if standard.operation:
             operation_j = _same_power(device, device.standard_mode, standard, precision)
         else:
-            operation_j = limit.value * (1 - idle_share - active_share) / at_standard
+            left = limit.value * (1 - idle_share - active_share)
+            memory_w = _bandwidth(device, device.standard_mode) * _value(device.memory.energy) * BITS_PER_BYTE
+            operation_j = max(left - memory_w, left / 2) / at_standard
         operation_j *= min(1.0, scale * at_standard / reached)
     return (
         idle_w if own.idle else scale * idle_w,

@@ -165,7 +165,7 @@ def test_rates_of_the_standard_mode():
     assert found.bandwidth == exactly(1e7)
     assert found.floor == exactly(2e-6)
     assert (found.idle.value, found.active, found.most_w) == (exactly(10), exactly(20), exactly(100))
-    assert found.operation_j == exactly(70 / 5e7)
+    assert found.operation_j == exactly(69.99 / 5e7)  # 70 W less those of the memory at 10 MB/s
     assert found.byte_j == exactly(1e-9)
     assert (found.value_bytes, found.cache_bytes, found.capacity_bytes) == (1, exactly(100), exactly(1e9))
     assert (found.floor_band, found.work_band, found.energy_band) == (2, 1.5, 3)
@@ -177,22 +177,27 @@ def test_another_mode_is_scaled():
     assert found.bandwidth == exactly(8e6)
     assert found.floor == exactly(4e-6)
     assert (found.idle.value, found.active, found.most_w) == (exactly(5), exactly(10), exactly(50))
-    assert found.operation_j == exactly(70 / 5e7)  # 17.5 W at full use: no larger share of 50 W than 70 of 100
+    assert found.operation_j == exactly(69.99 / 5e7)  # 17.5 W at full use: no larger share of 50 W than 70 of 100
 
 
 def test_operations_take_less_energy_where_the_limit_falls_more_than_the_peak():
     tight = gpu(f"modes.half.limit={json.dumps(entry('20 W'))}")  # a fifth of the power for a quarter of the operations
-    assert rates(tight, "half", "int8").operation_j == exactly(70 / 5e7 * 0.2 / 0.25)
+    assert rates(tight, "half", "int8").operation_j == exactly(69.99 / 5e7 * 0.2 / 0.25)
 
 
 def test_the_other_precision_draws_the_same_power():
     found = rates(gpu(), "full", "fp16")
     assert found.operations == exactly(2e7)
-    assert found.operation_j * found.operations == exactly(70)
+    assert found.operation_j * found.operations == exactly(69.99)
     assert found.value_bytes == 2
     stated = gpu(f"calibration.operation={{int8: {json.dumps(entry('1 uJ'))}}}")
     assert rates(stated, "full", "int8").operation_j == exactly(1e-6)
     assert rates(stated, "full", "fp16").operation_j == exactly(50 / 2e7)
+
+
+def test_memory_leaves_operations_half_of_what_is_left():
+    hungry = gpu(f"memory.energy={json.dumps(entry('5 uJ/B'))}")  # 50 W at full use
+    assert rates(hungry, "full", "int8").operation_j == exactly(35 / 5e7)
 
 
 def test_what_was_measured_in_a_mode_is_not_scaled():
@@ -223,8 +228,8 @@ def test_wall_power_counts_as_the_limit_where_it_is_more():
     powers = {"idle": entry("80 W"), "active": entry("30 W"), "operation": {"int8": entry("1 uJ")}}
     wall = {f"calibration.{key}={json.dumps(value)}" for key, value in powers.items()}
     device = gpu("boundary=wall", *wall)
-    assert rates(device, "full", "int8").most_w == exactly(80 + 30 + 50)
-    assert rates(device, "half", "int8").most_w == exactly(40 + 15 + 12.5)
+    assert rates(device, "full", "int8").most_w == exactly(80 + 30 + 50 + 0.01)  # the memory as well
+    assert rates(device, "half", "int8").most_w == exactly(40 + 15 + 12.5 + 0.008)
     frugal = gpu("boundary=wall", *wall, f"calibration.idle={json.dumps(entry('1 W'))}")
     assert rates(frugal, "full", "int8").most_w == exactly(100)
 
