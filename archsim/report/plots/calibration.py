@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from archsim.report.plots.data import Data, Interval, Plot, Shown, interval
 from archsim.report.plots.marks import curve, dots, point
 from archsim.report.plots.scores import SCORES, look_of_score, score_key
-from archsim.report.plots.style import COUNT, DASHES, PERCENT, SMALL, SOFT, key, name_axis, panels
+from archsim.report.plots.style import COUNT, DASHES, PERCENT, SMALL, SOFT, key, name_axis, panels, tidy
+
+DODGE = 0.5  # % between curves, so that whiskers do not cover each other
 
 
 def reliability(results: Sequence[Shown]) -> Plot | None:
@@ -45,14 +47,18 @@ def _diagram(axes: Axes, shown: Shown, *, alone: bool) -> None:
             continue
         if alone:
             low, width = 100 * each["low"], 100 * (each["high"] - each["low"])
-            axes.bar(low, 100 * accuracy.value, width, align="edge", color=shown.colour, alpha=0.3, edgecolor=shown.colour)
+            axes.bar(
+                low, 100 * accuracy.value, width, align="edge", color=shown.colour, alpha=0.3, edgecolor=shown.colour
+            )
         point(axes, accuracy.times(100), 100 * each["confidence"], shown.colour, shown.marker)
 
 
 def _histogram(axes: Axes, shown: Shown, k: int, results: int) -> None:
     for each in shown.data["reliability"]:
         width = 100 * (each["high"] - each["low"]) / results
-        axes.bar(100 * each["low"] + k * width, each["images"], 0.94 * width, align="edge", color=shown.colour, linewidth=0)
+        axes.bar(
+            100 * each["low"] + k * width, each["images"], 0.94 * width, align="edge", color=shown.colour, linewidth=0
+        )
 
 
 def _ece(shown: Shown) -> str:
@@ -73,17 +79,16 @@ def risk_coverage(results: Sequence[Shown]) -> Plot | None:
     figure, axes = panels(3.4 if single else 0.4 + 2.5 * rows, rows, columns, sharex=True, sharey=True)
     for i, score in enumerate(scores):
         each = axes[0 if single else i]
-        for shown in drawn:
+        for k, shown in enumerate(drawn):
             if score in shown.data["risk_coverage"]:
-                colour, marker = look_of_score(score) if single else (shown.colour, shown.marker)
-                _risk(each, shown.data["risk_coverage"][score], colour, marker)
+                look = look_of_score(score) if single else (shown.colour, shown.marker)
+                aside = (i - (len(scores) - 1) / 2) if single else (k - (len(drawn) - 1) / 2)
+                _risk(each, shown.data["risk_coverage"][score], aside * DODGE, *look)
         if not single:
             each.set_title(SCORES[score])
         name_axis(each, "x", "Answers kept", PERCENT)
         name_axis(each, "y", "Wrong among them", PERCENT)
-        each.set_ylim(bottom=0)
-    for empty in axes[count:]:
-        empty.remove()
+    tidy(axes, count)
     key(figure, score_key(scores, line=True) if single else dots(drawn, "-"))
     caption = (
         "Risk and coverage: how many answers are wrong if only the most certain are kept, by the score that says how"
@@ -92,10 +97,10 @@ def risk_coverage(results: Sequence[Shown]) -> Plot | None:
     return Plot("risk_coverage", "Refusing what is uncertain", caption, figure)
 
 
-def _risk(axes: Axes, data: Data, colour: str, marker: str) -> None:
+def _risk(axes: Axes, data: Data, aside: float, colour: str, marker: str) -> None:
     found = [(100 * float(c), interval(risk)) for c, risk in data["risk_at_coverage"].items()]
     points = sorted((c, risk) for c, risk in found if risk is not None)
-    curve(axes, [c for c, _ in points], [Interval(*risk).times(100) for _, risk in points], colour, marker)
+    curve(axes, [c + aside for c, _ in points], [Interval(*risk).times(100) for _, risk in points], colour, marker)
 
 
 def _first_chip(results: Sequence[Shown]) -> str:

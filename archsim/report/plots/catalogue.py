@@ -13,6 +13,7 @@ from archsim.report.plots import (
     calibration,
     chips,
     cost,
+    gains,
     latency,
     memory,
     occupancy,
@@ -53,16 +54,17 @@ MAKERS: Mapping[str, tuple[Maker, ...]] = MappingProxyType(
 COMPARISON = "archsim/comparison"
 OF_COMPARISON: tuple[Callable[[Shown], Plot | None], ...] = (
     *(partial(platforms.platforms, what=what) for what in platforms.WHATS),
-    platforms.gains,
+    gains.gains,
 )
 
 
 def plots_of(results: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[Plot]:
-    """Yield the plots of some results side by side: their costs, their quality, and each comparison with other platforms.
+    """Yield the plots of some results side by side: costs, quality, and each comparison with other platforms.
 
-    `results`: label and plain data, as `Result.to_dict()`, `Uncertainty.to_dict()` and a comparison have them and as
-    result.json holds them; other data make no plots. The same label has the same colour everywhere. Of a comparison, the
-    platforms are shown; its chip and its uncertainty are results of their own. What data lack makes fewer plots.
+    `results`: label and plain data, as `Result.to_dict()`, `Uncertainty.to_dict()` and `Comparison.to_dict()` make them
+    and as result.json holds them; other data make no plots. The same label has the same colour everywhere. Of a
+    comparison, the platforms are shown; its chip and its uncertainty are results of their own. Where data lack
+    something, there are fewer plots. Names are unique.
     """
     labels = list(dict.fromkeys(label for label, _ in results))
     shown = [Shown(label, data, labels.index(label)) for label, data in results]

@@ -42,6 +42,7 @@ def _spread(name: str, found: Sequence[tuple[Shown, Values]]) -> Plot | None:
                 _row(each, row, shown, [v * scale_of(quality).factor for v in values[quality]])
         name_rows(each, [shown.label for shown, _ in sampled] if len(sampled) > 1 else [""])
         name_figure(each, "x", quality)
+        each.locator_params(axis="x", nbins=5)
     for empty in axes[len(names) :]:
         empty.remove()
     many = " and ".join(sorted({str(len(values[names[0]])) for _, values in sampled}))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from matplotlib.figure import Figure
 
 from archsim.report.plots.data import OTHERS, Data, Interval, Plot, Shown, interval, intervals, ranking
 from archsim.report.plots.marks import Bars, grouped_bars, height_of, swatches
@@ -16,11 +17,8 @@ RANGES = "Whiskers: all parts at the low, and all at the high end of their range
 
 def energy_by_part(results: Sequence[Shown]) -> Plot | None:
     """Show what each part takes of the energy of an image, leakage hatched."""
-    tables = [intervals(_energy(r).get("by_part", {})) for r in results]
-    leaked = [
-        {part: _value(_energy(r).get("by_action", {}).get(f"{part}.{LEAKAGE}")) for part in table}
-        for r, table in zip(results, tables, strict=True)
-    ]
+    tables = [_by_part(_energy(r)) for r in results]
+    leaked = [_leakage(_energy(r)) for r in results]
     drawn = _ranking(results, tables, leaked, "Energy of an image")
     if drawn is None:
         return None
@@ -47,7 +45,7 @@ def energy_by_layer(results: Sequence[Shown]) -> Plot | None:
 
 def area_by_part(results: Sequence[Shown]) -> Plot | None:
     """Show what each part takes of the area of the chip."""
-    tables = [intervals(r.data.get("area_m2", {}).get("by_part", {})) for r in results]
+    tables = [_by_part(r.data.get("area_m2") or {}) for r in results]
     drawn = _ranking(results, tables, [{} for _ in tables], "Area", SQUARE_MILLIMETRES)
     if drawn is None:
         return None
@@ -61,8 +59,8 @@ def _ranking(
     leaked: Sequence[Mapping[str, float]],
     what: str,
     scale: Scale | None = None,
-) -> tuple[Any, str] | None:
-    """Draw the largest entries, one bar a result, with their shares where there is one result; and say what the others are."""
+) -> tuple[Figure, str] | None:
+    """Draw the largest entries, one bar a result, with shares where there is one result; say what the others are."""
     rows, columns = ranking(tables)
     if not rows:
         return None
@@ -100,9 +98,18 @@ def _energy(shown: Shown) -> Data:
     return shown.data.get("energy_j_per_image") or {}
 
 
-def _value(data: Data | None) -> float:
-    found = interval(data)
-    return found.value if found else 0.0
+def _by_part(data: Data) -> dict[str, Interval]:
+    return {_words(part): value for part, value in intervals(data.get("by_part", {})).items()}
+
+
+def _leakage(energy: Data) -> dict[str, float]:
+    """Return the leakage of each part."""
+    actions = {name.partition("."): value for name, value in intervals(energy.get("by_action", {})).items()}
+    return {_words(part): value.value for (part, _, action), value in actions.items() if action == LEAKAGE}
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _layer(name: str) -> str:

@@ -106,7 +106,10 @@ def largest(tables: Sequence[Mapping[str, float]], most: int = LARGEST) -> list[
 def ranking(
     tables: Sequence[Mapping[str, Interval]], most: int = LARGEST
 ) -> tuple[list[str], list[list[Interval | None]]]:
-    """Return the names of the largest values, and for each table their values; last, where there are any, the sum of the others."""
+    """Return the names of the largest values, and for each table their values.
+
+    The last row is the sum of all others, where there are any.
+    """
     names = largest([{n: v.value for n, v in table.items()} for table in tables], most)
     rest = [[v for n, v in table.items() if n not in names and v.value] for table in tables]
     columns: list[list[Interval | None]] = [[table.get(name) for name in names] for table in tables]

@@ -1,19 +1,25 @@
-"""Marks that several plots share: grouped bars with whiskers, points with whiskers, labels that keep out of each other's way."""
+"""Marks that several plots share: grouped bars, points and curves with whiskers, names beside points."""
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
+from matplotlib.typing import LineStyleType
 
 from archsim.report.plots.data import Interval, Shown
-from archsim.report.plots.style import HATCH, INK, SMALL, SOFT, TINY, Scale
+from archsim.report.plots.style import HATCH, INK, SMALL, SOFT, TINY, Scale, factor
 
+SIDES = (  # of a point where its name may stand: offset in points, and which end of the text is there
+    (5, 5, "left", "bottom"), (5, -5, "left", "top"), (-5, 5, "right", "bottom"), (-5, -5, "right", "top"),
+    (7, 0, "left", "center"), (-7, 0, "right", "center"), (0, 7, "center", "bottom"), (0, -7, "center", "top"),
+)  # fmt: skip
 GROUP = 0.78  # of the room of a row that its bars take
 LONGEST = 2.5  # times the longest bar: where the axis ends at the latest
 ROW, BAR, FRAME = 0.17, 0.1, 0.75  # inches: a row, each bar in it, what surrounds the axes
@@ -23,8 +29,8 @@ ROW, BAR, FRAME = 0.17, 0.1, 0.75  # inches: a row, each bar in it, what surroun
 class Bars:
     """One bar a row; None leaves a row empty.
 
-    For each row, where given: `hatched`, what of its value is hatched rather than filled; `beside`, a short text right of
-    the axes; `outlined`, how far an outline around the bar goes, such as a limit.
+    For each row, where given: `hatched`, what of its value is hatched rather than filled; `beside`, a short text right
+    of the axes; `outlined`, how far an outline around the bar goes, such as a limit.
     """
 
     colour: str
@@ -52,9 +58,11 @@ def grouped_bars(axes: Axes, rows: Sequence[str], groups: Sequence[Bars], scale:
                 continue
             place, shown = place_of(row, k, len(groups)), value.times(scale.factor)
             hatched = bars.hatched[row] * scale.factor if bars.hatched else 0.0
-            _bar(axes, place, thick, shown.value - hatched, hatched, bars.colour)
+            _bar(axes, place, thick, max(0.0, shown.value - hatched), hatched, bars.colour)
             if bars.outlined and bars.outlined[row]:
-                axes.barh(place, bars.outlined[row] * scale.factor, thick, facecolor="none", edgecolor=SOFT, linewidth=0.8)
+                axes.barh(
+                    place, bars.outlined[row] * scale.factor, thick, facecolor="none", edgecolor=SOFT, linewidth=0.8
+                )
             if shown.low < shown.high:
                 whisker(axes, shown, place, vertical=False)
                 _mark_end(axes, shown.high, place)
@@ -67,7 +75,10 @@ def _end(groups: Sequence[Bars]) -> float:
     """Return where the axis of some bars ends, before it is scaled."""
     values = [v for bars in groups for v in bars.values if v is not None]
     end = max((v.high for v in values), default=0.0)
-    ends = [min(end, LONGEST * max((v.value for v in values), default=0.0)), *(o for bars in groups for o in bars.outlined)]
+    ends = [
+        min(end, LONGEST * max((v.value for v in values), default=0.0)),
+        *(o for bars in groups for o in bars.outlined),
+    ]
     return 1.03 * max(ends)
 
 
@@ -82,7 +93,7 @@ def _mark_end(axes: Axes, high: float, place: float) -> None:
     if high > edge:
         axes.plot([edge], [place], ">", color=INK, markersize=3, clip_on=False)
         axes.annotate(
-            f"to {high:.3g}", (edge, place), xytext=(-4, 1.5), textcoords="offset points",
+            f"to {factor(high)}", (edge, place), xytext=(-4, 1.5), textcoords="offset points",
             ha="right", va="bottom", fontsize=TINY, color=INK,
         )  # fmt: skip
 
@@ -96,18 +107,27 @@ def _bar(axes: Axes, place: float, thick: float, filled: float, hatched: float, 
 
 def name_rows(axes: Axes, rows: Sequence[str]) -> None:
     """Write what each row is, the first on top."""
-    axes.set_yticks(range(len(rows)), [shorten(row.replace("_", " ")) for row in rows])
+    axes.set_yticks(range(len(rows)), [shorten(row) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
 
-def beside(axes: Axes, row: float, text: str) -> None:
-    """Write a text right of the axes, at the height of a row."""
-    axes.annotate(
-        text, (1, row), xycoords=("axes fraction", "data"), xytext=(7, 0), textcoords="offset points",
-        va="center", fontsize=SMALL, annotation_clip=False,
-    )  # fmt: skip
+def beside(axes: Axes, row: float, text: str, below: str = "") -> None:
+    """Write a text right of the axes, at the height of a row; `below`: a second line, smaller."""
+    lines = [(text, SMALL, INK, 4.5 if below else 0.0), (below, TINY, SOFT, -5.0)]
+    for line, size, colour, rise in lines[: 2 if below else 1]:
+        axes.annotate(
+            line, (1, row), xycoords=("axes fraction", "data"), xytext=(7, rise), textcoords="offset points",
+            va="center", fontsize=size, color=colour, annotation_clip=False,
+        )  # fmt: skip
+
+
+def aside(axes: Axes, row: float, text: str) -> None:
+    """Write a remark into a row, at the left end of the axes."""
+    axes.text(
+        0.01, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL, style="italic", color=SOFT
+    )
 
 
 def whisker(
@@ -153,7 +173,7 @@ def patch(colour: str, hatch: str = "", *, outlined: bool = False) -> Patch:
     return Patch(facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0)
 
 
-def dot(colour: str, marker: str = "o", *, hollow: bool = False, style: str = "") -> Line2D:
+def dot(colour: str, marker: str = "o", *, hollow: bool = False, style: LineStyleType = "") -> Line2D:
     """Return a marker, with a line of some style or none, for a legend."""
     face = "none" if hollow else colour
     return Line2D([], [], color=colour, marker=marker, markerfacecolor=face, markeredgecolor=colour, linestyle=style)
@@ -164,53 +184,48 @@ def swatches(results: Sequence[Shown]) -> list[tuple[str, Patch | Line2D]]:
     return [(r.label, patch(r.colour)) for r in results] if len(results) > 1 else []
 
 
-def dots(results: Sequence[Shown], style: str = "") -> list[tuple[str, Patch | Line2D]]:
+def dots(results: Sequence[Shown], style: LineStyleType = "") -> list[tuple[str, Patch | Line2D]]:
     """Return the legend of points or curves; a single result needs none."""
     return [(r.label, dot(r.colour, r.marker, style=style)) for r in results] if len(results) > 1 else []
 
 
-def shorten(text: str, most: int = 34) -> str:
-    """Return a text with its middle left out where it is long: the ends of layer names tell them apart."""
+def shorten(text: str, most: int = 44) -> str:
+    """Return a text that fits: first without brackets, then without its middle, as ends tell layers apart."""
+    if len(text) > most:
+        text = re.sub(r" \([^)]*\)", "", text)
     if len(text) <= most:
         return text
     kept = most - 1
     return f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
 
 
-def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Write a name at each point, on the side where it meets neither a name nor a point; where none is free, leave it out.
+def in_short(sentence: str) -> str:
+    """Return the beginning of a sentence, without what follows a semicolon."""
+    return textwrap.shorten(sentence.partition(";")[0], 60, placeholder=" …")
 
-    The axes must have their final limits. The first points choose first.
+
+def label_points(
+    axes: Axes, points: Sequence[tuple[float, float, str]], obstacles: Sequence[tuple[float, float]] = ()
+) -> None:
+    """Write a name at each point, on the side where it meets neither a name nor a point; or none, if no side is free.
+
+    The axes must have their final limits. The first points choose first. `obstacles`: further points, without names.
     """
     figure = axes.figure.get_figure(root=True)
     assert figure is not None
-    renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()
-    dpi = figure.dpi / 72
-    places = axes.transData.transform([(x, y) for x, y, _ in points])
-    taken = [(px - 4 * dpi, py - 4 * dpi, px + 4 * dpi, py + 4 * dpi) for px, py in places]
-    frame = axes.get_window_extent(renderer)
+    dot = 4 * figure.dpi / 72
+    places = axes.transData.transform([*((x, y) for x, y, _ in points), *obstacles])
+    taken = [Bbox.from_extents(px - dot, py - dot, px + dot, py + dot) for px, py in places]
+    frame = axes.get_window_extent().padded(dot)
     for x, y, text in points:
-        for dx, dy, ha, va in _SIDES:
-            written = _write(axes, text, x, y, (dx, dy), ha, va)
-            box = written.get_window_extent(renderer)
-            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 + 40 * dpi and frame.y0 <= box.y0 and box.y1 <= frame.y1
-            if inside and not any(box.x0 < r and l < box.x1 and box.y0 < t and b < box.y1 for l, b, r, t in taken):
-                taken.append((box.x0, box.y0, box.x1, box.y1))
+        for dx, dy, ha, va in SIDES:
+            written = axes.annotate(
+                text, (x, y), xytext=(dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=SMALL, color=INK
+            )
+            box = written.get_window_extent()
+            inside = frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1)
+            if inside and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
                 break
             written.remove()
-
-
-_SIDES = (
-    (6, 0, "left", "center"), (-6, 0, "right", "center"), (0, 7, "center", "bottom"), (0, -7, "center", "top"),
-    (5, 6, "left", "bottom"), (5, -6, "left", "top"), (-5, 6, "right", "bottom"), (-5, -6, "right", "top"),
-)  # fmt: skip
-
-
-def _write(axes: Axes, text: str, x: float, y: float, by: tuple[float, float], ha: str, va: str) -> Annotation:
-    return axes.annotate(text, (x, y), xytext=by, textcoords="offset points", ha=ha, va=va, fontsize=SMALL, color=INK)
-
-
-def remark(axes: Axes, text: str) -> None:
-    """Write a grey note into the upper right corner of the axes."""
-    axes.text(1, 1, text, transform=axes.transAxes, ha="right", va="top", fontsize=SMALL, color=SOFT)

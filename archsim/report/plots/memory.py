@@ -22,14 +22,21 @@ def memory(results: Sequence[Shown]) -> Plot | None:
     buffers = largest([r.data["memory_bits"]["buffers"] for r in results])
     heights = [height_of(len(KINDS), len(results)), height_of(len(buffers), len(results))]
     figure, axes = panels(sum(heights), 2, ratios=heights) if buffers else panels(heights[0])
-    _bars(axes[0], "Footprint", KINDS, results, stored, [[] for _ in results])
+    _bars(axes[0], "Footprint", [kind.replace("_", " ") for kind in KINDS], results, stored, [[] for _ in results])
     caption = (
         "Memory of the network on the chip. Weight cells hold the weights with their complements, replicas and copies."
         " Buffers are at their peaks."
     )
     if buffers:
         peaks = [[r.data["memory_bits"]["buffers"].get(name, 0) for name in buffers] for r in results]
-        _bars(axes[1], "Buffers", buffers, results, peaks, [_granted(r, buffers) for r in results])
+        _bars(
+            axes[1],
+            "Buffers",
+            [name.replace(" -> ", " → ") for name in buffers],
+            results,
+            peaks,
+            [_granted(r, buffers) for r in results],
+        )
         caption += " Below: the fullest buffers (filled), and what each may hold (outlined)."
     key(figure, swatches(results))
     return Plot("memory", "Memory", caption, figure)

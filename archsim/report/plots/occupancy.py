@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 
 from archsim.report.plots.data import Data, Interval, Plot, Shown, largest
 from archsim.report.plots.marks import FRAME, Bars, dot, grouped_bars, height_of, name_rows, patch, place_of, swatches
-from archsim.report.plots.style import COLOURS, INK, PERCENT, key, name_axis, panels
+from archsim.report.plots.style import COLOURS, INK, PERCENT, key, name_axis, panels, tidy
 
 NEGLIGIBLE = 1e-3  # of the run
-PROCESSES = 12
+PROCESSES = 20
 CAUSES: Mapping[str, tuple[str, str]] = {  # of waiting, as the simulator calls them: colour and hatch
     "input": (COLOURS[0], ""),
     "output space": (COLOURS[1], ""),
@@ -87,8 +87,7 @@ def stalls(results: Sequence[Shown]) -> Plot | None:
         _stack(each, rows, table)
         if len(results) > 1:
             each.set_title(shown.label)
-    for empty in axes[len(results) :]:
-        empty.remove()
+    tidy(axes, len(results))
     seen = {cause for table in tables for waits in table.values() for cause in waits}
     key(figure, [(f"waits for {cause}", patch(*look)) for cause, look in CAUSES.items() if cause in seen])
     most = f"The {len(rows)} of {len(order)} processes that wait longest" if len(order) > len(rows) else "All processes"

@@ -8,15 +8,15 @@ from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from archsim.report.plots.data import Plot
 from archsim.report.plots.style import INK, styled
 
 DPI = 180
-FONTS = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', Arial, sans-serif"  # no wider than the first, which was measured
+FONTS = (
+    "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', Arial, sans-serif"  # no wider than the first, which was measured
+)
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _LEAKING_STYLE = re.compile(r"\s*<defs>\s*<style type=\"text/css\">[^<]*</style>\s*</defs>")
 
@@ -30,7 +30,7 @@ def to_svg(figure: Figure, label: str = "", *, themed: bool = True) -> str:
     """
     drawn = StringIO()
     with styled():
-        FigureCanvasSVG(figure).print_svg(drawn, metadata=_NO_METADATA)
+        figure.savefig(drawn, format="svg", metadata=_NO_METADATA)
     svg = drawn.getvalue()
     svg = svg[svg.index("<svg") :].rstrip() + "\n"  # neither XML declaration nor DTD
     svg, found = _LEAKING_STYLE.subn("", svg)
@@ -48,7 +48,6 @@ def to_png(figure: Figure, title: str = "") -> bytes:
     """Return a figure as PNG on white."""
     drawn = BytesIO()
     with styled():
-        FigureCanvasAgg(figure)
         figure.savefig(drawn, format="png", dpi=DPI, facecolor="white", metadata={"Title": title, "Software": None})
     return drawn.getvalue()
 

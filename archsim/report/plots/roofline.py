@@ -8,15 +8,15 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from archsim.report.plots.data import Data, Plot, Shown
-from archsim.report.plots.marks import dots, label_points, shorten
-from archsim.report.plots.style import SMALL, SOFT, key, log_axis, panels
+from archsim.report.plots.marks import dot, dots, label_points, shorten
+from archsim.report.plots.style import INK, SMALL, SOFT, key, log_axis, panels
 
 ROOM = 3.0  # factor around the points
 LABELLED = 12
 
 
 def roofline(results: Sequence[Shown]) -> Plot | None:
-    """Show the throughput of each layer against its arithmetic intensity, under its own ceiling and those of the chip."""
+    """Show throughput against arithmetic intensity for each layer, under its own ceiling and those of the chip."""
     drawn = [(r, points) for r in results if (points := _points(r))]
     if not drawn:
         return None
@@ -31,13 +31,15 @@ def roofline(results: Sequence[Shown]) -> Plot | None:
     heights = [p["attained"] for _, points in drawn for p in points]
     tops = [shown.data["roofline"]["arrays"] for shown, _ in drawn]
     axes.set_xlim(left, right)
-    axes.set_ylim(min(heights) / ROOM, max(tops) * ROOM)
+    axes.set_ylim(min(heights) / ROOM, max(tops) * 2)
     label_points(axes, _names(drawn))
-    key(figure, dots(results))
+    lines = [("arrays that never wait", dot(INK, "_")), ("links into all tiles at work", dot(INK, "", style="--"))]
+    key(figure, [*dots(results), *lines, ("link into one tile", dot(INK, "", style=":"))])
     caption = (
-        "Roofline. Points: multiply-accumulates (MAC) a second of each layer over the run, against the MACs for each bit"
-        " that arrives from other layers. The tick above a point: the layer with arrays that never wait. Solid line: all"
-        " crossbars of the chip at work; dashed and dotted: what the links into all tiles at work, and into one, can bring."
+        "Roofline. Points: multiply-accumulates (MAC) a second of each layer over the run, against the MACs for each"
+        " bit that arrives from other layers. The tick above a point: the layer if its arrays never waited. Solid line:"
+        " all crossbars of the chip at work; dashed and dotted: what the links into all tiles at work, and into one,"
+        " can bring."
     )
     return Plot("roofline", "Roofline of the chip", caption, figure)
 
@@ -67,7 +69,9 @@ def _ceilings(axes: Axes, shown: Shown, ends: tuple[float, float], whose: str) -
     )  # fmt: skip
     for links, style in {data["tiles"]: "--", 1: ":"}.items():
         knee = min(data["arrays"] / (links * data["link"]), ends[1])
-        axes.plot([ends[0], knee], [links * data["link"] * x for x in (ends[0], knee)], style, color=colour, linewidth=1.0)
+        axes.plot(
+            [ends[0], knee], [links * data["link"] * x for x in (ends[0], knee)], style, color=colour, linewidth=1.0
+        )
 
 
 def _names(drawn: Sequence[tuple[Shown, Sequence[Data]]]) -> list[tuple[float, float, str]]:

@@ -33,5 +33,4 @@ def look_of_score(score: str) -> tuple[str, str]:
 
 def score_key(scores: Sequence[str], *, line: bool = False) -> list[tuple[str, Patch | Line2D]]:
     """Return a legend of scores; one alone needs none."""
-    style = "-" if line else ""
-    return [(SCORES[s], dot(*look_of_score(s), style=style)) for s in scores] if len(scores) > 1 else []
+    return [(SCORES[s], dot(*look_of_score(s), style="-" if line else "")) for s in scores] if len(scores) > 1 else []

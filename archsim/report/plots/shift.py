@@ -11,7 +11,7 @@ from archsim.report.plots.data import Data, Interval, Plot, Shown, interval
 from archsim.report.plots.marks import curve, dots, name_rows, place_of, point
 from archsim.report.plots.quantities import UNCERTAINTIES, name_figure, scale_of
 from archsim.report.plots.scores import BESIDE_EACH_OTHER, SCORES, look_of_score, score_key
-from archsim.report.plots.style import COLOURS, DASHES, MARKERS, PERCENT, SHARE, SOFT, key, name_axis, panels
+from archsim.report.plots.style import COLOURS, DASHES, MARKERS, PERCENT, SHARE, SOFT, key, name_axis, panels, tidy
 
 TEST = "test set"
 CHANCE = 0.5  # AUROC of a score that knows nothing
@@ -42,9 +42,9 @@ def ood(results: Sequence[Shown]) -> Plot | None:
             axes[2 * k].set_title(f"By {SCORES[series[0].score]}")
     key(figure, dots(drawn) if len(drawn) > 1 else score_key([s.score for s in lines[0]]))
     caption = (
-        "Unknown images, told from the test set by scores of uncertainty. Left: area under the ROC"
-        " curve; dashed: chance. Right: images called unknown at the threshold that calls at most 5 % of the test set so;"
-        " of the test set itself, these are false alarms."
+        "Unknown images, told from the test set by scores of uncertainty. Left: area under the ROC curve; dashed:"
+        " chance. Right: images called unknown at the threshold that calls at most 5 % of the test set so; of the test"
+        " set itself, these are false alarms."
     )
     return Plot("ood", "Unknown images", caption + _ends(drawn), figure)
 
@@ -67,7 +67,7 @@ def _areas(axes: Axes, sets: Sequence[str], series: Sequence[Series]) -> None:
             point(axes, area, place_of(row, k, len(series)), series[k].colour, series[k].marker, vertical=False)
             lowest = min(lowest, area.low)
     axes.axvline(CHANCE, color=SOFT, linestyle=DASHES, linewidth=1.0)
-    name_rows(axes, [*sets, TEST])
+    name_rows(axes, [*(name.replace("_", " ") for name in sets), TEST])
     axes.set_xlim(lowest - 0.02, 1.01)
     name_axis(axes, "x", "AUROC", SHARE)
 
@@ -84,7 +84,7 @@ def _called(axes: Axes, sets: Sequence[str], series: Sequence[Series]) -> None:
     for k, false in alarms.items():
         place = place_of(len(sets), k, len(series))
         point(axes, false.times(100), place, series[k].colour, series[k].marker, vertical=False, hollow=True)
-    name_rows(axes, [*sets, TEST])
+    name_rows(axes, [*(name.replace("_", " ") for name in sets), TEST])
     axes.axhline(len(sets) - 0.5, color=SOFT, linewidth=0.5)
     axes.set_xlim(-2, 102)
     name_axis(axes, "x", "Called unknown", PERCENT)
@@ -115,12 +115,15 @@ def rotation(results: Sequence[Shown]) -> Plot | None:
                 _by_severity(each, name, [r.data["test"], *r.data["rotation_degrees"]], look, name)
         name_figure(each, "y", inside[0], "Uncertainty" if len(inside) > 1 else None)
         if len(inside) > 1:
-            each.legend(ncols=len(inside), loc="lower right")
+            each.legend(ncols=len(inside), loc="lower left", bbox_to_anchor=(0, 1), borderpad=0)
     ends = max(s["severity"] for r in drawn for s in r.data["rotation_degrees"])
     axes[-1].set_xlim(-0.02 * ends, 1.02 * ends)
     axes[-1].set_xlabel("Rotation (degrees)")
     key(figure, dots(drawn, "-"))
-    caption = "Test images turned by so many degrees: quality of the answers, and the uncertainty that they state." + _ends(drawn)
+    caption = (
+        "Test images turned by so many degrees: quality of the answers, and the uncertainty that they state."
+        + _ends(drawn)
+    )
     return Plot("rotation", "Rotated images", caption, figure)
 
 
@@ -133,23 +136,16 @@ def corruptions(results: Sequence[Shown]) -> Plot | None:
     kinds = list(dict.fromkeys(s["set"] for r in drawn for s in r.data["corruptions"]))
     columns = min(3, len(kinds))
     rows = -(-len(kinds) // columns)
-    figure, axes = panels(0.5 + 1.5 * rows, rows, columns, sharex=True, sharey=True)
+    figure, axes = panels(0.8 + 1.5 * rows, rows, columns, sharex=True, sharey=True)
     for each, kind in zip(axes, kinds, strict=False):
         for r in drawn:
             found = [s for s in r.data["corruptions"] if s["set"] == kind]
             _by_severity(each, name, [r.data["test"], *found], (r.colour, r.marker))
         each.set_title(kind.replace("_", " "))
         each.grid()
-    for empty in axes[len(kinds) :]:
-        empty.remove()
-    for each in axes[: len(kinds)]:
-        place = each.get_subplotspec()
-        assert place is not None
-        if place.is_first_col():
-            name_figure(each, "y", name)
-        if axes.index(each) + columns >= len(kinds):
-            each.set_xlabel("Severity (level, 0: none)")
-            each.tick_params(labelbottom=True)
+        name_figure(each, "y", name)
+        each.set_xlabel("Severity (level, 0: none)")
+    tidy(axes, len(kinds))
     key(figure, dots(drawn, "-"))
     caption = f"Quality by kind and severity of corruption, from the test set as it is.{_ends(drawn)}"
     return Plot("corruptions", "Corrupted images", caption, figure)

@@ -1,7 +1,7 @@
 """The look of all plots: colours, markers, type, axes. Colours tell results apart the same way in every plot.
 
-Colours: Okabe and Ito, "Color Universal Design" (2008), without its black (text) and its yellow (too light on paper); they
-can be told apart with any colour blindness. Markers and hatches say the same again for print in grey.
+Colours: Okabe and Ito, "Color Universal Design" (2008), without its black (text) and its yellow (too light on paper);
+they can be told apart with any colour blindness. Markers and hatches say the same again for print in grey.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -28,10 +29,12 @@ INK = "#222222"  # text, axes, whiskers: `to_svg` lets a page choose it
 SOFT = "#808080"  # what may stand back, readable on white and on black
 HATCH, CROSSES = "/////", "xxxxx"
 DASHES, DOTS = (0, (4, 3)), (0, (1, 2))
+TIMES = "\N{MULTIPLICATION SIGN}"
 WIDTH = 7.2  # inches; 691 px on a page
 SMALL, TINY = 8.0, 6.5  # points
+LINE = 110  # letters in a line of a legend
 
-_STYLE: Mapping[str, Any] = MappingProxyType(
+_STYLE: Mapping[Any, Any] = MappingProxyType(
     {
         "font.family": "DejaVu Sans",  # comes with matplotlib, so that text has the same size everywhere
         "font.size": 9.0,
@@ -92,8 +95,22 @@ def panels(
     `ratios`: heights of the rows; `share`: `sharex`, `sharey` as matplotlib has them.
     """
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)  # what measures text
     axes = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios, **share)
     return figure, list(axes.flat)
+
+
+def tidy(axes: Sequence[Axes], used: int) -> None:
+    """Of a grid of axes that share theirs, remove those that are not used, and label the outer ones alone."""
+    for empty in axes[used:]:
+        empty.remove()
+    for each in axes[:used]:
+        place = each.get_subplotspec()
+        assert place is not None, "made by `panels`"
+        below = axes.index(each) + place.get_gridspec().ncols
+        each.xaxis.label.set_visible(below >= used)
+        each.tick_params(labelbottom=below >= used)
+        each.yaxis.label.set_visible(place.is_first_col())
 
 
 @dataclass(frozen=True)
@@ -106,11 +123,12 @@ class Scale:
 
 PERCENT = Scale(100.0, "%")
 SQUARE_MILLIMETRES = Scale(1e6, "mm²")
-PERCENT_POINTS = Scale(100.0, "percentage points")
+PERCENT_POINTS = Scale(100.0, "% points")
+ONE = Scale(1.0, "")
 SHARE = Scale(1.0, "share")
 COUNT = Scale(1.0, "count")
 NATS = Scale(1.0, "nat")
-DEVIATIONS = Scale(1.0, "standard deviations of the target")
+DEVIATIONS = Scale(1.0, "target sd")
 
 
 def scale_for(largest: float, unit: str) -> Scale:
@@ -137,13 +155,20 @@ def name_axis(axes: Axes, which: str, what: str, scale: Scale) -> None:
     axes.grid(axis="x" if which == "x" else "y")
 
 
+def factor(value: float) -> str:
+    """Return a ratio in three digits, without an exponent: `4 190`."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}".replace(",", " ") if abs(rounded) >= 1000 else f"{rounded:g}"
+
+
 def log_axis(axes: Axes, which: str, what: str, unit: str) -> None:
-    """Make an axis logarithmic, with ticks such as `10 µJ`; its values are in SI `unit`."""
+    """Make an axis logarithmic, with ticks such as `10 µJ`; its values are in SI `unit`, or factors (TIMES)."""
     axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
     name_axis(axes, which, what, Scale(1.0, f"{unit}, log scale"))
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(_LogTicks())
-    axis.set_major_formatter(EngFormatter(unit, sep=" "))
+    plain = FuncFormatter(lambda value, _: factor(value))
+    axis.set_major_formatter(EngFormatter(unit, sep=" ") if unit != TIMES else plain)
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -160,8 +185,8 @@ def key(figure: Figure, entries: Sequence[tuple[str, Patch | Line2D]]) -> None:
     """Put a legend above the axes, in as few lines as fit; none for no entries."""
     if not entries:
         return
-    longest = max(len(text) for text, _ in entries)
-    columns = max(1, min(len(entries), int(100 / (longest + 6))))
+    widths = [len(text) + 7 for text, _ in entries]
+    columns = len(entries) if sum(widths) <= LINE else max(1, LINE // max(widths))
     figure.legend(
         [handle for _, handle in entries], [text for text, _ in entries], loc="outside upper left", ncols=columns
     )
