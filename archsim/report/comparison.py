@@ -233,7 +233,7 @@ def _quality(found: Comparison) -> Iterator[RenderableType]:
             for name in {**on_chip, **in_torch}
         )
         yield table(head, rows, right=[1, 3])
-    if found.software.missing:
+    if found.software.missing and on_chip:
         yield table(["", ""], [["in software", f"not computed: {found.software.missing}"]])
 
 

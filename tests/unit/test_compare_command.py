@@ -85,6 +85,7 @@ def test_what_is_allowed_is_given_with_both_boundaries():
     done = call(CHIP, WORKLOAD, *QUICK, "--costs-only", "--allow", "boundary")
     gains = " ".join(section(done.stdout, "What the chip gains").split())
     assert "refused" not in gains
+    assert "Quality" not in done.stdout
     assert "energy: wall (the mains plug of the whole system, power supply and host included) over chip" in gains
 
 
