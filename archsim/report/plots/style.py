@@ -69,6 +69,7 @@ _STYLE: Mapping[Any, Any] = MappingProxyType(
         "figure.facecolor": "none",
         "axes.facecolor": "none",
         "savefig.facecolor": "none",
+        "text.parse_math": False,  # a name may hold dollar signs
         "svg.fonttype": "none",
         "svg.hashsalt": "archsim",
         "path.simplify": False,
