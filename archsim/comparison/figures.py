@@ -48,10 +48,11 @@ def figure(point: OperatingPoint, what: What, rate: float | None = None) -> Esti
 
 
 def _between_images(point: OperatingPoint) -> Estimate | None:
-    """Return `seconds_per_image`, with the interval of the latency where it is made of that."""
+    """Return `seconds_per_image`, as uncertain as the latency is where there is one."""
     seconds, latency = point.seconds_per_image, point.latency_s
     if seconds is None:
         return None
-    if point.interval_s is not None or latency is None:
+    if latency is None:
         return Estimate(seconds, seconds, seconds, "no interval is known")
-    return Estimate(seconds, latency.low / point.batch, latency.high / point.batch, latency.method)
+    low, high = latency.low / latency.value, latency.high / latency.value
+    return Estimate(seconds, seconds * low, seconds * high, latency.method)

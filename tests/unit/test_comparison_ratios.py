@@ -81,16 +81,25 @@ def test_ratios_by_hand():
     assert latency.point == 2
     assert latency.estimate.value == pytest.approx(100)
     assert (latency.estimate.low, latency.estimate.high) == (pytest.approx(25), pytest.approx(400))
-    # 64 images in 3 ms against one every 8 us, whose interval is not known
-    throughput = gains["throughput", "headline"]
+    throughput = gains["throughput", "headline"]  # 64 images in 3 ms against one every 8 us
     assert throughput.estimate.value == pytest.approx(3e-3 / 64 / 8e-6)
-    assert throughput.estimate.low == pytest.approx(1.5e-3 / 64 / 8e-6)
+    assert throughput.estimate.low == pytest.approx(1.5e-3 / 64 / 16e-6)
     energy = gains["energy", "headline"]
     assert (energy.point, energy.estimate.value) == (3, pytest.approx(7500))
     assert (energy.estimate.low, energy.estimate.high) == (pytest.approx(7500 / 4), pytest.approx(7500 * 4))
     assert energy.boundaries == ("chip", "board")
     assert gains["energy", "naive"].estimate.value == pytest.approx(50_000)
     assert gains["latency", "naive"].estimate.value == pytest.approx(1200)
+
+
+def test_the_time_between_images_is_as_uncertain_as_the_latency():
+    overlapping = platform(replace(point(1e-3), interval_s=4e-4))
+    gain = found(overlapping)["throughput", "headline"].estimate
+    chip = CHIP.points[0]
+    assert gain.value == pytest.approx(4e-4 / 8e-6)
+    assert gain.high / gain.value == pytest.approx(2 * chip.latency_s.value / chip.latency_s.low)
+    stated = found(platform(point(None, interval_s=4e-4)))["throughput", "headline"].estimate
+    assert stated.high / stated.value == pytest.approx(2)  # the chip's side alone
 
 
 def test_several_images_of_a_call_are_compared_with_as_many_on_the_chip():

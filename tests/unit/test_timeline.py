@@ -149,7 +149,7 @@ def test_a_flow_touches_nothing_that_is_too_short_to_see(tmp_path):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_viewers_bind_every_flow_to_the_slice_it_is_meant_for(tmp_path, seed):
-    """Slices of all lengths that touch: Perfetto takes the last one begun, Catapult the first one that has not ended."""
+    """Slices of all lengths that touch: Perfetto takes the last one begun, Catapult the first one not yet ended."""
     path, r = tmp_path / "t.json", np.random.default_rng(seed)
     meant = []
     with TimelineWriter(path) as t:
