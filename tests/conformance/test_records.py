@@ -10,8 +10,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from archsim.baselines import Record, load_record, save_record
+from archsim.baselines import Platform, Record, load_record, published_rivals, save_record
 from archsim.config import json_schema, read_yaml
+from archsim.units import show
 
 ROOT = Path(__file__).parents[2]
 RECORDS = ROOT / "arch_configs" / "records"
@@ -59,3 +60,29 @@ def test_a_measurement_says_on_what_and_how_it_was_made(file):
             assert point.mode
             assert point.latency
             assert {"p50", "p90", "p99"} <= point.percentiles.keys()
+
+
+def test_the_page_about_baselines_lists_the_rivals_as_they_are():
+    page = (ROOT / "docs" / "baselines.md").read_text()
+    missing = [line for line in map(_row, published_rivals()) if line not in page]
+    assert not missing, "docs/baselines.md lacks:\n" + "\n".join(missing)
+    assert page.count("| `record:") - 1 == len(published_rivals())  # one is the row that explains the name
+
+
+def _row(rival: Platform) -> str:
+    """Return the line of the page for a rival."""
+    at = rival.points[0] if rival.points else None
+    bits, passes, energy, rate, grade = "-", "-", "-", "-", "-"
+    if at and at.energy_j:
+        low, value, high = (show(joules, "J") for joules in (at.energy_j.low, at.energy_j.value, at.energy_j.high))
+        energy = value if low == high else f"{value} ({low} to {high})"
+        grade = next(s.grade for s in rival.sources if "energy" in s.text or "a joule" in s.text)
+        bits, passes = at.precision, str(at.passes or "-")
+        rate = f"{1 / at.seconds_per_image:.0f}" if at.seconds_per_image else "-"
+    return f"| `{rival.name}` | {rival.device} | {rival.network} | {bits} | {passes} | {energy} | {grade} | {rate} |"
+
+
+def test_the_record_on_the_page_is_a_record(tmp_path):
+    page = (ROOT / "docs" / "baselines.md").read_text()
+    (tmp_path / "my_gpu.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    assert load_record(tmp_path / "my_gpu.yaml").networks[0].points[0].operating_point().energy_at(10) is not None
