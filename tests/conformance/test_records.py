@@ -9,8 +9,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from typer.testing import CliRunner
 
 from archsim.baselines import Platform, Record, load_record, published_rivals, save_record
+from archsim.cli.app import app
 from archsim.config import json_schema, read_yaml
 from archsim.units import show
 
@@ -35,6 +37,17 @@ def test_a_record_obeys_the_schema_and_is_kept_without_loss(file, tmp_path):
     assert record.name == file.stem
     assert record.description
     assert load_record(save_record(record, tmp_path / "copy.yaml")) == record
+
+
+def test_the_commands_know_records():
+    checked = CliRunner().invoke(app, ["check", *map(str, FILES)])
+    assert checked.exit_code == 0, checked.stderr
+    assert checked.stdout.count("ok  ") == len(FILES)
+    assert "record 'vibnn' of 1 operating points" in checked.stdout
+    printed = CliRunner().invoke(app, ["schema", "record"])
+    assert json.loads(printed.stdout) == json.loads(SCHEMA.read_text())
+    listed = CliRunner().invoke(app, ["list"]).stdout
+    assert all(file.name in listed for file in FILES)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
