@@ -14,6 +14,9 @@ from archsim.baselines.network import Kernel
 Launches = tuple[Kernel, ...]
 
 _RESNET50 = ((3, 64), (4, 128), (6, 256), (3, 512))  # bottlenecks of a stage, and their inner channels
+_MOBILENET = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)  # channels of its blocks
+_MOBILENET_HALVES = (2, 4, 6, 12)  # the blocks that halve the side
+_SSD_EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))  # inner and outer channels; each halves the side
 _NASBENCH_CHANNELS = (16, 32, 64)
 _NASBENCH_CELLS = 5  # of a stage
 
@@ -58,6 +61,16 @@ def resnet50_mlperf_xavier() -> Launches:
     return (*resnet50()[:2], *first, *pairs, *resnet50()[12:])
 
 
+def ssd_mobilenet() -> Launches:
+    """Return SSD with MobileNet-v1 at 300 x 300, as MLPerf Inference v1.1 runs it, up to its boxes and scores.
+
+    Howard et al., "MobileNets" (2017), table 1, without its classifier, and the feature maps and heads of Liu et al.,
+    "SSD" (ECCV 2016), for 91 classes. 1.23 G multiply-accumulates. ASSUMED: the suppression of overlapping boxes that
+    follows is one more kernel, of no work.
+    """
+    return tuple(_ssd_mobilenet())
+
+
 def nasbench201(wide: int, narrow: int, pools: int, size: int) -> Launches:
     """Return a network of NAS-Bench-201 for images of `size` x `size`, by what is on the six edges of its cells.
 
@@ -74,6 +87,7 @@ NETWORKS: Mapping[str, Callable[[], Launches]] = MappingProxyType(
         "resnet50": resnet50,
         "resnet50_mlperf": resnet50_mlperf,
         "resnet50_mlperf_xavier": resnet50_mlperf_xavier,
+        "ssd_mobilenet": ssd_mobilenet,
         # No. 0: |avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|
         "nasbench201_0_32x32": lambda: nasbench201(wide=0, narrow=2, pools=1, size=32),
         "nasbench201_0_16x16": lambda: nasbench201(wide=0, narrow=2, pools=1, size=16),
@@ -100,6 +114,31 @@ def _resnet50() -> Iterator[Kernel]:
             side, channels = smaller, 4 * width
     yield _pool("average pool", side, 1, channels)
     yield _conv("classifier", 1, channels, 1, 1000, 1)
+
+
+def _ssd_mobilenet() -> Iterator[Kernel]:
+    side, channels = 150, 32
+    yield _conv("stem", 300, 3, side, channels, 3)
+    maps = []  # what the heads look at
+    for block, width in enumerate(_MOBILENET, start=1):
+        smaller = -(-side // 2) if block in _MOBILENET_HALVES else side
+        yield _depthwise(f"block {block} spatial", side, smaller, channels)
+        yield _conv(f"block {block} expand", smaller, channels, smaller, width, 1)
+        side, channels = smaller, width
+        if block in (11, 13):
+            maps.append((side, channels))
+    for extra, (inner, outer) in enumerate(_SSD_EXTRAS, start=1):
+        smaller = -(-side // 2)
+        yield _conv(f"extra {extra} reduce", side, channels, side, inner, 1)
+        yield _conv(f"extra {extra} spatial", side, inner, smaller, outer, 3)
+        side, channels = smaller, outer
+        maps.append((side, channels))
+    for head, (side, channels) in enumerate(maps, start=1):
+        boxes = 3 if head == 1 else 6  # at each position
+        yield _conv(f"head {head} boxes", side, channels, side, 4 * boxes, 1)
+        yield _conv(f"head {head} classes", side, channels, side, 91 * boxes, 1)
+    found = sum((3 if i == 0 else 6) * side**2 for i, (side, _) in enumerate(maps))
+    yield Kernel("suppression", 0, 0, 95 * found, 100, repeated=False, spreads=False)
 
 
 def _nasbench201(wide: int, narrow: int, pools: int, size: int) -> Iterator[Kernel]:
@@ -153,6 +192,12 @@ def _conv(
         repeated=False,
         spreads=False,
     )
+
+
+def _depthwise(name: str, side: int, outward_side: int, channels: int) -> Kernel:
+    """Return a 3 x 3 convolution of each channel on its own."""
+    weights, outputs = 9 * channels, channels * outward_side**2
+    return Kernel(name, 18 * outputs, weights, channels * side**2, outputs, repeated=False, spreads=False)
 
 
 def _pool(name: str, side: int, outward_side: int, channels: int) -> Kernel:

@@ -35,6 +35,7 @@ class Row:
     device: str
     family: str
     title: str
+    network: str
     scenario: str
     quantity: Quantity
     role: Role
@@ -139,7 +140,7 @@ def _rows(device: Device, case: Case, rates: Rates, roles: tuple[Role, Role]) ->
     point = operating_point(rates, spent, run.passes, run.batch, "folded", case.precision, case.system.power_mode)
     time = point.latency_s
     assert time is not None  # a prediction has one
-    head = (case.key, device.name, device.family, case.system.title, run.scenario)
+    head = (case.key, device.name, device.family, case.system.title, case.network, run.scenario)
     bare = _roofline(device, case, rates)
     if run.rate is not None:
         images = run.batch

@@ -79,12 +79,17 @@ def at_clock(fit: EnergyFit, ratio: float) -> EnergyFit:
 
 
 def fitted_to(cases: Sequence[Case]) -> tuple[Case | None, Case | None]:
-    """Return the run that the floor is fitted to, the least work of all calls, and that of the utilisation, a rate."""
-    calls = [case for case in cases if case.run.latency is not None and case.run.batch * case.run.passes == 1]
+    """Return the runs that floor and utilisation are fitted to: the call of least work, and the rate of most.
+
+    None where no call was timed, or no long run.
+    """
+
+    def work(case: Case) -> int:
+        return case.run.batch * case.operations
+
+    calls = [case for case in cases if case.run.latency is not None]
     long = [case for case in cases if case.run.rate is not None]
-    least = min(calls, key=lambda case: case.operations, default=None)
-    most = max(long, key=lambda case: case.run.batch * case.operations, default=None)
-    return least, most
+    return min(calls, key=work, default=None), max(long, key=work, default=None)
 
 
 def priced_from(cases: Sequence[Case]) -> tuple[Case, Case] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -114,6 +114,7 @@ class Case:
     system: System
     run: Run
     precision: Precision
+    network: str
     launches: tuple[Kernel, ...]
     fused: bool
 
@@ -161,13 +162,12 @@ def cases(path: Path | str) -> Iterator[tuple[str, list[Case]]]:
     names = {run.network or file.network for system in file.systems.values() for run in system.runs}
     launches = {name: _launches(name, Path(path)) for name in sorted(names)}
     for key, system in file.systems.items():
-        yield (
-            key,
-            [
-                Case(key, system, run, file.precision, launches[run.network or file.network], file.fused)
-                for run in system.runs
-            ],
-        )
+        yield key, [_case(key, system, run, file, launches) for run in system.runs]
+
+
+def _case(key: str, system: System, run: Run, file: Measurements, launches: Mapping[str, tuple[Kernel, ...]]) -> Case:
+    network = run.network or file.network
+    return Case(key, system, run, file.precision, network, launches[network], file.fused)
 
 
 def _launches(name: str, beside: Path) -> tuple[Kernel, ...]:

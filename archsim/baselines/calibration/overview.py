@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
-from archsim.baselines.calibration.check import Row, Summary, checked, left_out, summary
+from archsim.baselines.calibration.check import Quantity, Row, Summary, checked, left_out, summary
 from archsim.baselines.calibration.fit import EnergyFit, TimeFit, fit_energy, fit_time
 from archsim.baselines.calibration.measurements import Case, cases, measurement_files
 from archsim.baselines.devices import find_device
+
+CALIBRATING = "resnet50"  # how the networks begin that devices are fitted to
+ONE, EIGHT = "SingleStream", "MultiStream"  # as MLPerf calls a query of one image, and of eight
 
 
 @dataclass(frozen=True)
@@ -37,21 +41,21 @@ class Overview:
     def summaries(self) -> Iterator[tuple[str, Summary]]:
         """Yield the errors of each kind of prediction, with what it is in words."""
         own, others = self.rows, self.left_out
+        timed = [row for row in own if row.quantity != "energy" and row.role == "predicted"]
+        again = [row for row in timed if row.network.startswith(CALIBRATING)]
         groups = {
             "one image, fitted": _of(own, "latency", "fitted"),
             "large batches, fitted": _of(own, "throughput", "fitted"),
-            "eight images, predicted": [r for r in _of(own, "latency", "predicted") if r.scenario == "MultiStream"],
-            "another machine, mode or network, predicted": [
-                r for r in own if r.quantity != "energy" and r.role == "predicted" and r.scenario != "MultiStream"
-            ],
+            "eight images, predicted": [row for row in again if row.scenario == EIGHT],
+            "another machine or power mode, predicted": [row for row in again if row.scenario != EIGHT],
+            "another network, predicted": [row for row in timed if row not in again],
             "energy, fitted": _of(own, "energy", "fitted"),
             "energy, predicted": _of(own, "energy", "predicted"),
-            **{
-                f"{what} from the others of {family}": [r for r in _of(others, quantity) if r.family == family]
-                for family in dict.fromkeys(row.family for row in others)
-                for what, quantity in (("latency", "latency"), ("throughput", "throughput"), ("energy", "energy"))
-            },
         }
+        for family in dict.fromkeys(row.family for row in others):
+            for quantity in get_args(Quantity):
+                rows = [row for row in _of(others, quantity) if row.family == family]
+                groups[f"{quantity} from the others of {family}"] = rows
         for words, rows in groups.items():
             if found := summary(rows):
                 yield words, found
@@ -61,7 +65,7 @@ class Overview:
         factors = [
             row.published / row.roofline
             for row in self.rows
-            if row.roofline and row.quantity == "latency" and row.scenario == "SingleStream"
+            if row.roofline and row.scenario == ONE and row.network.startswith(CALIBRATING)
         ]
         return (min(factors), max(factors)) if factors else None
 
