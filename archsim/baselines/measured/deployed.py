@@ -18,7 +18,7 @@ def deployed(model: nn.Module) -> nn.Module:
     not binarise latent ones in each call; quantisers know their step and need not ask the device for it; a sign has no
     gradient; frozen copies of weights are floats. Torch's dropouts are on, all else is in evaluation mode.
     """
-    network = _at_inference(copy.deepcopy(model).requires_grad_(False).eval(), {})
+    network = _at_inference(copy.deepcopy(model).requires_grad_(False), {}).eval()
     for module in network.modules():
         if isinstance(module, PLAIN):
             module.train()
@@ -38,8 +38,9 @@ def _at_inference(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Mod
         done[module] = _PlainSign()
     elif isinstance(module, BAYESIAN):
         module.copies = None if module.copies is None else module.copies.float()
-    for name, child in list(module.named_children()):
-        setattr(module, name, _at_inference(child, done))
+    for name, child in module._modules.items():  # named_children would leave out one that comes a second time
+        if child is not None:
+            setattr(module, name, _at_inference(child, done))
     return done[module]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from archsim.baselines.measured.campaign import Campaign, Network, Progress, about, jobs_of
 from archsim.baselines.measured.deployed import deployed
-from archsim.baselines.measured.device import device_of
+from archsim.baselines.measured.device import Device, device_of
 from archsim.baselines.measured.modes import repeated, sharing
 from archsim.baselines.measured.offers import offers_of
 from archsim.baselines.measured.protocol import Clock, Protocol
@@ -59,7 +59,7 @@ def measure(
     """
     device, rules = device_of(target), protocol or Protocol()
     _check(passes, batches, modes, software)
-    network, notes = _network(workload)
+    network, notes = _network(workload, device)
     jobs = jobs_of(device, network.offers, rules, passes, batches, modes, software, skip)
     campaign = Campaign(network, device, rules, clock or Clock())
     campaign.notes += notes
@@ -100,7 +100,7 @@ def scores(model: nn.Module, images: Tensor, passes: int, mode: Mode = "sequenti
         return network(repeated(images, passes)).unflatten(0, (passes, len(images)))  # type: ignore[no-any-return]
 
 
-def _network(workload: Workload) -> tuple[Network, list[str]]:
+def _network(workload: Workload, device: Device) -> tuple[Network, list[str]]:
     """Return a workload's network ready to be measured, and what a reader should know of it."""
     notes = []
     model = deployed(load_model(workload))
@@ -111,7 +111,7 @@ def _network(workload: Workload) -> tuple[Network, list[str]]:
         notes.append(f"the network cannot be traced, so nothing knows it by its structure: {error}")
     if workload.config.members:
         notes.append("of the deep ensemble the first network alone is measured, in every pass")
-    if any(isinstance(module, BAYESIAN) and module.frozen for module in model.modules()):
+    if device.overlaps and any(isinstance(m, BAYESIAN) and m.frozen for m in model.modules()):
         notes.append(
             "the host looks up which copy of its weights each layer takes, and waits for the device to know; a program"
             " written for a GPU could choose there"
