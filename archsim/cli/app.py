@@ -46,6 +46,7 @@ class Kind(StrEnum):
     RECORD = "record"
     GPU = "gpu"
     GPU_FAMILY = "gpu_family"
+    MEASUREMENTS = "measurements"
 
 
 def _version(wanted: bool) -> None:

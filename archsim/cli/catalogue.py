@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 import archsim
+from archsim.baselines.calibration.measurements import Measurements
 from archsim.baselines.device import Device, Family
 from archsim.baselines.records import Record
 from archsim.cli.console import print_all, print_json
@@ -25,11 +26,13 @@ FOLDERS = {
     "arch_configs": "Chips",
     "workloads": "Workloads",
     "arch_configs/gpu": "Modelled GPUs",
+    "arch_configs/gpu/published": "Published GPU measurements",
     "arch_configs/records": "Measurements",
     "arch_configs/records/published": "Published rivals",
 }
 MODELS: dict[str, type[Document]] = {
     "arch": ArchConfig, "workload": WorkloadConfig, "record": Record, "gpu": Device, "gpu_family": Family,
+    "measurements": Measurements,
 }  # fmt: skip
 CHOICES = ("device", "strategy", "replication", "placement", "overflow", "schedule", "grain", "scope", "kind")
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import typer
 
+from archsim.baselines.calibration.measurements import Measurements, cases
 from archsim.baselines.device import Device, Family
-from archsim.baselines.devices import load_device, load_family
+from archsim.baselines.devices import find_device, load_device, load_family
 from archsim.baselines.records import Record, load_record
 from archsim.cli.console import warn
 from archsim.cli.sources import is_yaml
@@ -47,6 +48,7 @@ def _check(file: Path) -> str:
         Record.SCHEMA: _record,
         Device.SCHEMA: _device,
         Family.SCHEMA: _family,
+        Measurements.SCHEMA: _measurements,
     }
     schema = read_yaml(file).get("schema")
     if schema not in kinds:
@@ -78,6 +80,13 @@ def _device(file: Path) -> str:
 
 def _family(file: Path) -> str:
     return f"what GPUs of the family '{load_family(file).family}' have in common"
+
+
+def _measurements(file: Path) -> str:
+    runs = [case for _, found in cases(file) for case in found]
+    for device, mode in {(case.system.device, case.system.power_mode) for case in runs}:
+        find_device(device).mode(mode)
+    return f"measurements of {len(runs)} runs on {len({case.key for case in runs})} systems"
 
 
 def _workload(file: Path) -> str:
