@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -184,6 +185,16 @@ def test_a_pass_flows_from_layer_to_layer(recorded, schedule, grain):
             assert e is next(x for x in timeline.slices if (x["name"], x["args"]["image"], x["args"]["pass"]) == work)
 
 
+def test_a_flow_begins_where_the_image_is_loaded(recorded):
+    memory = "memory={kind: lpddr4, bandwidth: 8 Gbit/s, costs: {read: {latency: 50 ns}}}"
+    _, timeline = recorded(map_trace(network(), hand_chip(ONE_TILE, memory)), images=3, passes=2)
+    flows = timeline.flows()
+    for image in (1, 2, 3):
+        begin = [e["name"] for e in flows[image, 1]][:4]
+        assert begin == ["load input", "preprocess input", "store input", "feed input -> conv"]
+        assert flows[image, 2][0]["name"] == "feed input -> conv"
+
+
 def test_a_flow_follows_a_pass_through_all_rounds(recorded):
     small = ("organisation={columns: 1, rows: 1, crossbars_per_core: 2}", "mapping.overflow=reprogram")
     this = hand_chip(*small)
@@ -232,6 +243,27 @@ def test_what_is_skipped_is_in_the_energy_and_not_in_the_time(recorded):
     spent = {part: t.peak * 1e-9 for (group, part), t in timeline.tracks.items() if group == ENERGY}
     assert spent == pytest.approx(dynamic_j(log, this), rel=1e-8, abs=0)
     assert sum(timeline.busy().values()) < sum(booked(log).values())
+
+
+def test_a_long_timeline_takes_no_more_memory_than_a_short_one(tmp_path):
+    mapping = map_trace(network(), hand_chip(ONE_TILE))
+
+    def peak(passes):
+        tracemalloc.start()
+        with TimelineWriter(tmp_path / f"{passes}.json") as writer:
+            recorder = TimelineRecorder(writer)
+            log = simulate(
+                mapping, images=1, passes=passes, schedule="pipelined_layers", shortcut=False, recorder=recorder
+            )
+            recorder.close(log)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found, (tmp_path / f"{passes}.json").stat().st_size
+
+    peak(2)  # what is loaded once
+    (short, small), (long, large) = peak(50), peak(500)
+    assert large > 9 * small
+    assert long < 1.2 * short
 
 
 HOLD = ("converter.sample_hold=true",)

@@ -196,6 +196,14 @@ def test_names_are_escaped(tmp_path):
     assert events(path, "X")[0]["name"] == name
 
 
+def test_slices_come_in_any_order(tmp_path):
+    path = tmp_path / "t.json"
+    with TimelineWriter(path) as t:
+        for start in (4_000, 0, 2_000):
+            t.slice(t.track("a", "b"), "x", start, 2_000)
+    assert check_timeline(path) == {("a", "b"): TrackSummary(slices=3, busy_ps=6_000, end_ps=6_000)}
+
+
 def test_an_empty_timeline_is_valid(tmp_path):
     path = tmp_path / "t.json"
     with TimelineWriter(path):
@@ -286,11 +294,14 @@ TEN = [a_slice(0, 10_000)]
     ("bad", "message"),
     [
         ([a_slice(0, 5000), a_slice(4000, 5000)], r"event 3: slice 'x' .* starts at 4000 ps, before 5000 ps"),
-        ([a_slice(5000, 1000), a_slice(0, 1000)], "before 6000 ps"),
+        (
+            [a_slice(5000, 1000), a_slice(0, 6000)],
+            r"event 2: slice 'x' of \('g', 't'\) starts at 5000 ps, before 6000 ps",
+        ),
         ([a_slice(0, 1400, 0.0, 0.001), a_slice(1300, 1000, 0.001, 0.001)], "at 1300 ps, before 1400 ps"),
         ([a_slice(0, 1400, 0.0, 0.0014), a_slice(1400, 2000, 0.001, 0.002)], "event 3: slice"),
         ([a_slice(0, 5000, dur=0.006)], "shown as 0.0 to 0.006 us"),
-        ([a_slice(5000, -1000)], "starts at 5000 ps"),
+        ([a_slice(5000, -1000)], "lasts -1000 ps"),
         ([a_slice(0, 1, tid=7)], "its track has no name"),
         ([{"ph": "X", "pid": 1, "tid": 2}], r"lacks \['args', 'dur', 'name', 'ts'\]"),
         ([{"ph": "?"}], r"unknown phase '\?'"),

@@ -6,8 +6,10 @@ import json
 import math
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,9 +55,10 @@ def check_timeline(path: str | Path) -> dict[Key, TrackSummary]:
     """Read a timeline back and return a summary for each (group, track).
 
     Raises `DataError`, naming the event, where the file is not JSON, a number is not finite, an event lacks a key of
-    its phase or has it in another type, a track has no name, slices of a track overlap or go back in time (in
-    picoseconds, or as rounded for the viewer), the rounded times are not those of the exact ones, or a flow does not
-    begin with "s", go on with "t" and end with "f", each on a slice that lasts at that time.
+    its phase or has it in another type, a track has no name, slices of a track overlap (in picoseconds, or as rounded
+    for the viewer), the rounded times are not those of the exact ones, a counter goes back in time, or a flow does not
+    begin with "s", go on with "t" and end with "f", each on a slice that lasts at that time. Slices may come in any
+    order, as a viewer sorts them.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -68,6 +71,9 @@ def check_timeline(path: str | Path) -> dict[Key, TrackSummary]:
     try:
         for number, event in enumerate(data["traceEvents"]):
             reader.read(number, event)
+        for before, now in reader.neighbours():
+            number = now.number
+            before.check_end(now)
         for number, event in reader.flows:
             reader.bind(number, event)
     except ValueError as error:
@@ -84,8 +90,16 @@ def _refuse(constant: str) -> float:
 
 
 class _Slice(NamedTuple):
+    start_ps: int
     number: int
+    end_ps: int
+    shown: Decimal
     shown_end: Decimal
+    text: str
+
+    def check_end(self, next_one: _Slice) -> None:
+        if next_one.start_ps < self.end_ps or next_one.shown < self.shown_end:
+            raise ValueError(f"{next_one.text} starts at {next_one.start_ps} ps, before {self.end_ps} ps")
 
 
 class _Reader:
@@ -98,7 +112,6 @@ class _Reader:
         self._ended: set[tuple[str, int, str]] = set()
         self._groups: dict[int, str] = {}
         self._names: dict[Thread, str] = {}
-        self._starts: dict[Thread, list[Decimal]] = defaultdict(list)
         self._slices: dict[Thread, list[_Slice]] = defaultdict(list)
         self._last_sample: dict[Key, Decimal] = {}
 
@@ -130,6 +143,12 @@ class _Reader:
         else:
             self._flows.append((number, event))
 
+    def neighbours(self) -> Iterator[tuple[_Slice, _Slice]]:
+        """Put the slices of each track in order of time; yield each with the one after it."""
+        for slices in self._slices.values():
+            slices.sort()
+            yield from pairwise(slices)
+
     def bind(self, number: int, event: Event) -> None:
         """Bind the event of a flow to the slice that was begun last on its track; events come in order of time."""
         flow, time = (event["cat"], event["id"], event["name"]), Decimal(event["ts"])
@@ -137,9 +156,9 @@ class _Reader:
             raise ValueError(f"flow {flow} cannot go on with phase {event['ph']!r}")
         if event.get("bp", "e") != "e":
             raise ValueError(f"flow {flow} binds to {event['bp']!r}")
-        thread = event["pid"], event["tid"]
-        begun = bisect_right(self._starts[thread], time)
-        found = self._slices[thread][begun - 1] if begun else None
+        slices = self._slices[event["pid"], event["tid"]]
+        begun = bisect_right(slices, time, key=lambda found: found.shown)
+        found = slices[begun - 1] if begun else None
         if found is None or found.shown_end <= time or found.number > number:
             raise ValueError(f"flow {flow} touches nothing on {self._track(event)} at {time} us")
         self.tracks[self._track(event)].touched += 1
@@ -164,21 +183,21 @@ class _Reader:
         return self._groups[pid], name
 
     def _slice(self, number: int, event: Event) -> None:
-        key, thread = self._track(event), (event["pid"], event["tid"])
+        key = self._track(event)
         start, duration = event["args"][START], event["args"][DURATION]
         shown, end = Decimal(event["ts"]), Decimal(event["ts"]) + Decimal(event["dur"])
         half_ns = Decimal("0.0005")
         exact = Decimal(start).scaleb(-6), Decimal(start + duration).scaleb(-6)
         if abs(shown - exact[0]) > half_ns or abs(end - exact[1]) > half_ns:
             raise ValueError(f"shown as {shown} to {end} us, but is {exact[0]} to {exact[1]} us")
-        track, before = self.tracks.setdefault(key, TrackSummary()), self._slices[thread]
-        if start < track.end_ps or (before and shown < before[-1].shown_end) or duration < 0:
-            raise ValueError(f"slice '{event['name']}' of {key} starts at {start} ps, before {track.end_ps} ps")
+        if duration < 0:
+            raise ValueError(f"slice '{event['name']}' of {key} lasts {duration} ps")
+        track = self.tracks.setdefault(key, TrackSummary())
         track.slices += 1
         track.busy_ps += duration
-        track.end_ps = start + duration
-        self._starts[thread].append(shown)
-        before.append(_Slice(number, end))
+        track.end_ps = max(track.end_ps, start + duration)
+        found = _Slice(start, number, start + duration, shown, end, f"slice '{event['name']}' of {key}")
+        self._slices[event["pid"], event["tid"]].append(found)
 
     def _counter(self, event: Event) -> None:
         key = self._key(event["pid"], event["name"])

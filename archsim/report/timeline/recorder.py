@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from archsim.mapping.plan import Mapping
@@ -22,6 +23,9 @@ ABOUT_TIME = (
     "Simulated time. Stretches that repeat exactly are simulated once: what was skipped is marked on the track 'passes'"
     " and takes no time here. Of a chip that is reprogrammed, one image is shown."
 )
+
+
+_Work = tuple[int, int, int, str, str]  # image, pass, operation, group and station
 
 
 class _Use(NamedTuple):
@@ -46,14 +50,14 @@ class TimelineRecorder:
         self._run = writer.track("run", "passes")
         self._passes = Passes(writer)
         self._spending = Spending()
-        self._last: dict[tuple[str, str], _Use] = {}  # of each station
+        self._open: dict[_Work, _Use] = {}
         self._engine: Engine | None = None
         self._conversions: Conversions | None = None
         self._end = 0
 
     def begin(self, mapping: Mapping, engine: Engine) -> None:
         """Lay out the tracks of a run, or of the next round of a chip that is reprogrammed."""
-        self._draw_all()
+        self._draw_until(math.inf, math.inf)
         self._engine = engine
         self._spending.begin(mapping.chip, engine)
         self._conversions = Conversions(mapping)
@@ -68,19 +72,21 @@ class TimelineRecorder:
         self._draw_spending(self._end)
 
     def use(self, served: Served) -> None:
-        """Draw one use of a station; one that takes no time of its own goes with the one before it."""
+        """Draw one use of a station. One that takes no time goes with the same work before it, which took that time."""
         assert self._engine is not None
-        op, place = served.op, (served.group, served.station)
+        op = served.op
         self._end = max(self._end, served.end_ps)
-        counted = self._engine.ledger.operations[op.index][1]
-        last = self._last.get(place)
-        if last and served.start_ps == served.end_ps and _work(served) == _work(last.served):
-            served = last.served._replace(units=last.served.units + served.units)
+        work = served.image, served.turn, op.index, served.group, served.station
+        counted, last = self._engine.ledger.operations[op.index][1], self._open.get(work)
+        if served.end_ps > served.start_ps:
+            if last:
+                self._draw(last)
+            self._open[work] = _Use(served, counted)
         elif last:
-            self._draw(last)
-        self._last[place] = _Use(served, counted)
+            self._open[work] = _Use(last.served._replace(units=last.served.units + served.units), counted)
         if (op.layer, op.name) == PASS:
-            self._finish_pass(served.image, served.turn)
+            self._draw_until(served.image, served.turn)
+            self._passes.finish((served.image, served.turn))
             self._draw_spending(served.end_ps)
         if (op.layer, op.name) == IMAGE:
             self._writer.mark(self._run, f"image {served.image} done", served.end_ps)
@@ -96,24 +102,17 @@ class TimelineRecorder:
 
     def close(self, log: RunLog) -> None:
         """Draw what is open, and mark the end with how much of the run the timeline holds."""
-        self._draw_all()
+        self._draw_until(math.inf, math.inf)
         self._passes.close()
         self._draw_spending(self._end)
         total = log.images * log.passes
         text = f"end: {log.simulated_passes} of {total} passes simulated, the others are exact repeats"
         self._writer.mark(self._run, text, self._end)
 
-    def _finish_pass(self, image: int, turn: int) -> None:
-        """Draw the flow of a pass, and before it what it is to touch."""
-        done = [k for k, last in self._last.items() if last.served.image == image and last.served.turn in (0, turn)]
-        for place in done:
-            self._draw(self._last.pop(place))
-        self._passes.finish((image, turn))
-
-    def _draw_all(self) -> None:
-        for last in self._last.values():
-            self._draw(last)
-        self._last.clear()
+    def _draw_until(self, image: float, turn: float) -> None:
+        """Draw what is still open of a pass and all before it."""
+        for work in [work for work in self._open if work[:2] <= (image, turn)]:
+            self._draw(self._open.pop(work))
 
     def _draw(self, use: _Use) -> None:
         served, op = use.served, use.served.op
@@ -133,10 +132,6 @@ class TimelineRecorder:
     def _draw_spending(self, time_ps: int) -> None:
         for part, joules in self._spending.by_part().items():
             self._writer.counter(self._writer.track(ENERGY, part), time_ps, _short(joules * 1e9), "nJ")
-
-
-def _work(served: Served) -> tuple[int, int, int]:
-    return served.op.index, served.image, served.turn
 
 
 def _short(value: float) -> float:

@@ -126,7 +126,7 @@ class TimelineWriter:
         args: Mapping[str, Any] | None = None,
         category: str = "",
     ) -> Point | None:
-        """Write that the station of a track does `name` for a while. Slices of one track come in order of time.
+        """Write that the station of a track does `name` for a while. Slices of one track may touch, and not overlap.
 
         `args`: plain JSON data that the viewer shows for the slice. `category`: a word by which it can be searched.
         Returns where a flow can touch the slice, nothing if it is shorter than what a viewer shows.
@@ -149,7 +149,7 @@ class TimelineWriter:
         if len(points) < 2:
             return
         self._flows += 1
-        head = f'"id":{self._flows},"cat":{self._quote(category)},"name":{self._quote(name)}'
+        head = f'"id":{self._flows},"cat":{self._quote(category)},"name":{_json(name)}'
         last = len(points) - 1
         for i, (track, time) in enumerate(sorted(points, key=lambda point: point.time_ns)):
             phase, end = ("s", "") if i == 0 else ("t", "") if i < last else ("f", ',"bp":"e"')
