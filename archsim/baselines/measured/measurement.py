@@ -103,7 +103,8 @@ def scores(model: nn.Module, images: Tensor, passes: int, mode: Mode = "sequenti
 def _network(workload: Workload, device: Device) -> tuple[Network, list[str]]:
     """Return a workload's network ready to be measured, and what a reader should know of it."""
     notes = []
-    model = deployed(load_model(workload))
+    with torch.random.fork_rng(devices=()):  # a network is built with random weights
+        model = deployed(load_model(workload))
     try:
         structure = signature(trace_of(workload))
     except TraceError as error:
