@@ -252,10 +252,8 @@ def test_a_long_timeline_takes_no_more_memory_than_a_short_one(tmp_path):
         tracemalloc.start()
         with TimelineWriter(tmp_path / f"{passes}.json") as writer:
             recorder = TimelineRecorder(writer)
-            log = simulate(
-                mapping, images=1, passes=passes, schedule="pipelined_layers", shortcut=False, recorder=recorder
-            )
-            recorder.close(log)
+            one_by_one = {"schedule": "pipelined_layers", "grain": "map", "shortcut": False}
+            recorder.close(simulate(mapping, images=1, passes=passes, recorder=recorder, **one_by_one))
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found, (tmp_path / f"{passes}.json").stat().st_size
