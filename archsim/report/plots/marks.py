@@ -149,7 +149,7 @@ def point(
     if value.low < value.high:
         whisker(axes, value, place, vertical=vertical, colour=colour)
     x, y = (place, value.value) if vertical else (value.value, place)
-    axes.plot([x], [y], marker, markerfacecolor="none" if hollow else colour, markeredgecolor=colour)
+    axes.plot([x], [y], marker, color=colour, markerfacecolor="none" if hollow else colour)
 
 
 def curve(

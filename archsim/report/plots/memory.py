@@ -19,7 +19,8 @@ def memory(results: Sequence[Shown]) -> Plot | None:
     stored = [_kinds(r) for r in results]
     if not any(any(kinds) for kinds in stored):
         return None
-    buffers = largest([r.data["memory_bits"]["buffers"] for r in results])
+    peaks = [(r.data.get("memory_bits") or {}).get("buffers", {}) for r in results]
+    buffers = largest(peaks)
     heights = [height_of(len(KINDS), len(results)), height_of(len(buffers), len(results))]
     figure, axes = panels(sum(heights), 2, ratios=heights) if buffers else panels(heights[0])
     _bars(axes[0], "Footprint", [kind.replace("_", " ") for kind in KINDS], results, stored, [[] for _ in results])
@@ -28,15 +29,9 @@ def memory(results: Sequence[Shown]) -> Plot | None:
         " Buffers are at their peaks."
     )
     if buffers:
-        peaks = [[r.data["memory_bits"]["buffers"].get(name, 0) for name in buffers] for r in results]
-        _bars(
-            axes[1],
-            "Buffers",
-            [name.replace(" -> ", " → ") for name in buffers],
-            results,
-            peaks,
-            [_granted(r, buffers) for r in results],
-        )
+        rows = [name.replace(" -> ", " → ") for name in buffers]
+        held = [[table.get(name, 0) for name in buffers] for table in peaks]
+        _bars(axes[1], "Buffers", rows, results, held, [_granted(r, buffers) for r in results])
         caption += " Below: the fullest buffers (filled), and what each may hold (outlined)."
     key(figure, swatches(results))
     return Plot("memory", "Memory", caption, figure)

@@ -67,7 +67,7 @@ def _queues(axes: Axes, tables: Sequence[Mapping[str, Data]], rows: Sequence[str
             share = table[name]["queued"] if name in table else 0.0
             if share > NEGLIGIBLE:
                 place = place_of(row, k, len(tables))
-                axes.plot([100 * share], [place], "D", markerfacecolor="none", markeredgecolor=INK, markersize=4)
+                axes.plot([100 * share], [place], "D", color=INK, markerfacecolor="none", markersize=4)
                 marked.append(share)
     return max(marked)
 
@@ -111,8 +111,7 @@ def _stack(axes: Axes, rows: Sequence[str], table: Mapping[str, Mapping[str, flo
 def _waits(shown: Shown) -> dict[str, dict[str, float]]:
     """Return the share of the run by process and cause, what is negligible left out."""
     table: dict[str, dict[str, float]] = {}
-    for stall in shown.data.get("stalls", ()):
-        share = stall["waited_s"] / shown.data["total_s"]
-        if share > NEGLIGIBLE:
-            table.setdefault(stall["process"], {})[stall["cause"]] = share
-    return table
+    for stall in shown.data.get("stalls", ()):  # a process of a chip that is reprogrammed comes once a round
+        waits = table.setdefault(stall["process"], {})
+        waits[stall["cause"]] = waits.get(stall["cause"], 0.0) + stall["waited_s"] / shown.data["total_s"]
+    return {p: kept for p, waits in table.items() if (kept := {c: w for c, w in waits.items() if w > NEGLIGIBLE})}

@@ -168,9 +168,13 @@ def log_axis(axes: Axes, which: str, what: str, unit: str) -> None:
     name_axis(axes, which, what, Scale(1.0, f"{unit}, log scale"))
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(_LogTicks())
-    plain = FuncFormatter(lambda value, _: factor(value))
-    axis.set_major_formatter(EngFormatter(unit, sep=" ") if unit != TIMES else plain)
+    axis.set_major_formatter(EngFormatter(unit, sep=" ") if unit != TIMES else FuncFormatter(_factor_tick))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _factor_tick(value: float, _: int | None = None) -> str:
+    """Return `0.01`, `10`, `100k`."""
+    return f"{value:g}" if value < 1000 else str(EngFormatter(sep="")(value))
 
 
 class _LogTicks(LogLocator):
