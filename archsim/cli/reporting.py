@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from archsim.cli.console import print_all
+import typer
+
 from archsim.errors import ArchsimError, DataError
 from archsim.report.export import OutputFile, OutputFolder
 from archsim.report.html import Report, Stored, read_stored
@@ -22,7 +23,8 @@ def report(results: Sequence[Path], out: Path, plots: Path | None) -> None:
         file.text(made.page())
         if folder:
             made.save_plots(folder)
-    print_all(_said(made, out, plots))
+    for line in _said(made, out, plots):
+        typer.echo(line)
 
 
 def _read(results: Sequence[Path]) -> list[Stored]:

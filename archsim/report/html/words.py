@@ -39,7 +39,7 @@ def number(value: float) -> str:
 def typeset(text: str) -> str:
     """Return a quantity such as `show` writes it as a page shows it."""
     text = re.sub(r"(?<=\s)u(?=[A-Za-z])", "\N{MICRO SIGN}", text)
-    text = text.replace("^2", "\N{SUPERSCRIPT TWO}").replace("ohm", "\N{OHM SIGN}")
+    text = text.replace("^2", "\N{SUPERSCRIPT TWO}").replace("ohm", "\N{GREEK CAPITAL LETTER OMEGA}")
     return re.sub(r"(?<=\d) (?=\S)", GAP, text)
 
 

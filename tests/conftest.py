@@ -1,0 +1,48 @@
+"""Results that several tests read, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from archsim.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+PLAIN = [str(ROOT / "arch_configs" / "spatial_spindrop_stt.yaml"), str(ROOT / "workloads" / "lenet5_digits.yaml")]
+VARIED = [
+    str(ROOT / "arch_configs" / "spindrop_stt_varied.yaml"), str(ROOT / "workloads" / "lenet5_digits_spindrop.yaml"),
+]  # fmt: skip
+SIZE = ["--images", "60", "--passes", "4"]
+COMMANDS = {
+    "run": ["run", *PLAIN, *SIZE],
+    "costs": ["run", *PLAIN, *SIZE, "--costs-only", "--set", "converter.bits=5"],
+    "chips": ["run", *VARIED, "--images", "20", "--passes", "2", "--chips", "2"],
+    "evaluation": [
+        "evaluate", *PLAIN, *SIZE, "--ood", "uniform_noise", "--rotation", "90", "--corruption", "noise", "--adaptive",
+    ],
+    "comparison": [
+        "compare", *PLAIN, *SIZE, "--baseline", "modelled:h100", "--baseline", "record:spindrop", "--rate", "100",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Return folders by kind as `--out` makes them, without their reports: read them, and change copies alone."""
+    folder = tmp_path_factory.mktemp("stored")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARCHSIM_CACHE", str(folder / "cache"))
+        patch.setenv("ARCHSIM_DATA", str(folder / "no_data"))
+        for place in ("archsim.cli.comparing.write_report", "archsim.report.html.write_report"):
+            patch.setattr(place, _no_report)
+        for name, command in COMMANDS.items():
+            done = CliRunner().invoke(app, [*command, "--out", str(folder / name)], catch_exceptions=False)
+            assert done.exit_code == 0, done.stderr
+    return {name: folder / name for name in COMMANDS}
+
+
+def _no_report(path: Path, *, plots: bool = False) -> None:
+    """Do nothing: drawing takes seconds."""
