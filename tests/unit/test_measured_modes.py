@@ -112,6 +112,13 @@ class Hidden(nn.Module):
         return self.layer(self.drop(x)) + torch.rand(len(x), 1, device=x.device)
 
 
+class InStep(SpinDrop):
+    """Gives all images of a batch the same bits, in the shape of bits of their own."""
+
+    def noise(self, x):
+        return tuple(n.expand(len(x), -1) for n in super().noise(x[:1]))
+
+
 class OneByOne(nn.Module):
     """Takes one image at a time: folding a pass into the batch breaks it."""
 
@@ -224,6 +231,7 @@ def test_dropouts_called_as_functions_are_seen(training, switched):
     [
         (Batchwise(), "the images of a batch affect each other's answers"),
         (Hidden(), "it draws random numbers outside its stochastic layers"),
+        (nn.Sequential(InStep(0.3), nn.Linear(6, 4)), "one sample of '0' serves a whole batch"),
         (OneByOne(), "its forward does not take the passes as a batch"),
         (nn.Sequential(SpinDrop(0.5), nn.BatchNorm1d(6, track_running_stats=False)), "the images of a batch affect"),
     ],

@@ -17,6 +17,7 @@ from archsim.baselines.platform import Mode
 from archsim.errors import DeviceError
 from archsim.nn import Stochastic, masks
 
+ROWS, DRAWS = 8, 6  # of a layer's noise: enough that independent rows are never equal in every draw
 IMAGES, PASSES = 2, 3  # of a trial: more than one, and not the same
 TOLERANCE = 1e-6  # of the largest score, in double precision
 
@@ -104,7 +105,7 @@ class _Noise:
 
         def provider(name: str, module: nn.Module | None, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
             each = [self._of(name, module, shape, t) for t in passes]
-            if len(passes) > 1 and any(len(numbers) != IMAGES for numbers in each[0]):
+            if len(passes) > 1 and (any(len(numbers) != IMAGES for numbers in each[0]) or _in_step(module, shape)):
                 raise RefusedError(f"one sample of '{name}' serves a whole batch")
             return tuple(torch.cat(numbers) for numbers in zip(*each, strict=True))
 
@@ -134,3 +135,14 @@ def _drawn(name: str, module: nn.Module | None, shape: tuple[int, ...]) -> tuple
         torch.rand(n.shape) < 0.5 if n.dtype == torch.bool else n.double() if n.is_floating_point() else n
         for n in numbers
     )
+
+
+def _in_step(module: nn.Module | None, shape: tuple[int, ...]) -> bool:
+    """Tell whether a layer gives all images of a batch the same random numbers, other ones in each call."""
+    if not isinstance(module, Stochastic):
+        return False
+    x = torch.zeros((ROWS, *shape[1:]), dtype=torch.double)
+    with torch.random.fork_rng(devices=()):
+        draws = [module.noise(x) for _ in range(DRAWS)]
+    equal_rows = all(torch.equal(n, n[:1].expand_as(n)) for numbers in draws for n in numbers)
+    return equal_rows and any(not torch.equal(a, b) for n in draws for a, b in zip(draws[0], n, strict=True))
