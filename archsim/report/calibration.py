@@ -11,11 +11,14 @@ from rich.text import Text
 
 from archsim.baselines.calibration.check import Row
 from archsim.baselines.calibration.overview import Overview, SystemFit
+from archsim.baselines.device import Device
+from archsim.baselines.devices import device_names, find_device
 from archsim.hardware.component import Figure
 from archsim.metrics.result import finite
 from archsim.report.layout import Cell, heading, percent, table
 from archsim.units import show
 
+DEVICE_HEAD = ("device", "", "energies at the", "power modes", "fitted to measurements of its own (INT8)")
 FIT_HEAD = ("measured system", "mode", "utilisation", "floor", "idle", "active", "an operation")
 ROW_HEAD = ("measured system", "run", "published", "modelled", "error", "roofline", "")
 SUMMARY_HEAD = ("", "figures", "mean error", "worst", "in its interval")
@@ -53,7 +56,9 @@ def calibration_data(found: Overview) -> dict[str, Any]:
 def calibration_markdown(found: Overview) -> str:
     """Return the tables that are kept in docs/gpu_models.md."""
     fits = ([_title(fit), *_fit(fit)] for fit in found.fits)
-    lines = ["### What fits each measured system", "", *_markdown(FIT_HEAD, fits, 2), ""]
+    devices = [find_device(name) for name in device_names()]
+    lines = ["### Devices", "", *_markdown(DEVICE_HEAD, (_device(d, found) for d in devices), len(DEVICE_HEAD)), ""]
+    lines += ["### What fits each measured system", "", *_markdown(FIT_HEAD, fits, 2), ""]
     lines += [f"* {fit.title}: {problem}" for fit in found.fits for problem in _problems(fit)]
     for title, rows in (
         ("With the figures of each device's own file", found.rows),
@@ -63,6 +68,19 @@ def calibration_markdown(found: Overview) -> str:
         lines += ["", f"### {title}", "", *_markdown(ROW_HEAD, cells, 2)]
     lines += ["", "### In short", "", *_markdown(SUMMARY_HEAD, _summaries(found), 1), ""]
     return "\n".join([*lines, *(f"{line}\n" for line in _notes(found))])
+
+
+def _device(device: Device, found: Overview) -> list[Cell]:
+    known: dict[str, list[str]] = {}  # what was fitted: in which modes
+    for fit in found.fits:
+        if fit.device == device.name and "latency" in fit.used:
+            known.setdefault("time" if fit.time.floor else "large batches alone", []).append(fit.power_mode)
+    for fit in found.fits:
+        if fit.device == device.name and "energy" in fit.used:
+            known.setdefault("energy", []).append(fit.power_mode)
+    fitted = "; ".join(f"{what} in {', '.join(modes)}" for what, modes in known.items())
+    names = ", ".join(f"`{mode}`" for mode in device.modes)
+    return [f"`{device.name}`", device.description, device.boundary, names, fitted or "nothing: its family's figures"]
 
 
 def _title(fit: SystemFit) -> str:

@@ -19,7 +19,7 @@ from archsim.hardware.component import Figure
 from archsim.hardware.entry import Entry
 
 LEAST_USED = 1e-3  # of the peak; no measured device is below it
-HALVINGS = 60
+HALVINGS = 34  # of the interval: to ten digits
 
 
 @dataclass(frozen=True)
