@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 import json
 import platform as system
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -146,6 +148,34 @@ def test_a_gpu_is_known_to_nvml_by_its_uuid(monkeypatch):
     assert [s.kind for s in gpu.software()] == ["eager", "compile", "cuda_graph"]
     Properties.uuid = None
     assert gpu.uuid is None
+
+
+@contextmanager
+def nothing(*_, **__):
+    yield
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_settings_of_a_gpu_are_put_back(monkeypatch, fails):
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(name="GPU"))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    monkeypatch.setattr(torch.cuda, "device", nothing)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
+    monkeypatch.setattr(torch.random, "fork_rng", nothing)
+
+    def flags():
+        cudnn = torch.backends.cudnn
+        return cudnn.benchmark, cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    before, gpu = flags(), devices.Cuda("cuda", 0)
+    assert gpu.precision == "fp32"
+    with pytest.raises(RuntimeError) if fails else nothing(), gpu.settings(1):
+        assert flags() == (True, True, True)
+        if fails:
+            raise RuntimeError("CUDA error")
+    assert flags() == before
+    assert emptied == [True]
 
 
 def test_a_processor_runs_on_one_thread_and_on_all(monkeypatch):

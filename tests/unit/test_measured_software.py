@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch import nn
 
 from archsim.baselines.measured.failures import RefusedError
-from archsim.baselines.measured.modes import programmed
+from archsim.baselines.measured.modes import Program, programmed
 from archsim.baselines.measured.software import check_chance, run_by
 from archsim.nn import SpinDrop
 
@@ -104,6 +106,94 @@ def test_a_graph_that_writes_over_its_answer_is_seen_to_differ(model):
     held = torch.zeros(2, 3)
     with torch.inference_mode():
         check_chance(lambda x: held.copy_(model(x)), model, torch.rand(2, 6))
+
+
+class FakeCuda:
+    """Streams and graphs that keep the order of what is done; a graph `frozen` replays without new random numbers."""
+
+    def __init__(self, monkeypatch, *, frozen=False, waits=False):
+        self.log, self.mode, self.waits = [], 0, waits
+        cuda = self
+
+        class Stream:
+            def wait_stream(self, _other):
+                cuda.log.append("wait")
+
+        class Graph:
+            def replay(self):
+                cuda.log.append("replay")
+                if not frozen:
+                    cuda.again()
+
+        for name, value in {
+            "Stream": lambda _: Stream(),
+            "current_stream": lambda _: Stream(),
+            "stream": lambda _: self.block("aside"),
+            "CUDAGraph": Graph,
+            "graph": lambda _: self.block("capture"),
+            "get_sync_debug_mode": lambda: self.mode,
+            "set_sync_debug_mode": self.set_mode,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, value)
+
+    def set_mode(self, mode):
+        self.mode = mode
+
+    @contextmanager
+    def block(self, name):
+        self.log.append(name)
+        yield
+        self.log.append(f"end of {name}")
+
+    def program(self, model):
+        """A program of one pass that writes its answer into the same place, as a replayed graph does."""
+        held, seen = torch.zeros(2, 3), []
+
+        def unit(x):
+            if self.waits and self.mode == "error":
+                raise RuntimeError("called a synchronizing CUDA operation")
+            seen[:] = [x]
+            self.log.append("call")
+            return held.copy_(model(x))
+
+        self.again = lambda: held.copy_(model(seen[0]))
+        return Program(unit, lambda unit: unit)
+
+
+def test_a_graph_is_captured_after_a_warm_up_and_reads_the_images_of_each_query(model, monkeypatch):
+    cuda, x, other = FakeCuda(monkeypatch), torch.rand(2, 6), torch.rand(2, 6)
+    with torch.inference_mode(), run_by("cuda_graph", cuda.program(model[:2].append(nn.Linear(16, 3))), x) as query:
+        assert cuda.log == [
+            "call", "call", "wait", "aside", "call", "call", "call", "end of aside", "wait",
+            "capture", "call", "end of capture",
+        ]  # fmt: skip
+        assert not torch.equal(query(x).clone(), query(other))
+        assert torch.equal(query(x).clone(), query(x))
+    assert cuda.log[-4:] == ["replay"] * 4
+    assert cuda.mode == 0
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_graph_that_replays_its_random_numbers_is_refused(model, monkeypatch, frozen):
+    program = FakeCuda(monkeypatch, frozen=frozen).program(model)
+    x = torch.rand(2, 6)
+    with torch.inference_mode(), run_by("cuda_graph", program, x) as query:
+        if frozen:
+            with pytest.raises(RefusedError, match="100 answers in a row are identical"):
+                check_chance(query, model, x)
+        else:
+            check_chance(query, model, x)
+
+
+def test_what_waits_for_the_device_is_refused_before_a_capture(model, monkeypatch):
+    cuda = FakeCuda(monkeypatch, waits=True)
+    with (
+        pytest.raises(RefusedError, match="a CUDA graph cannot wait for the device midway: called a synchronizing"),
+        run_by("cuda_graph", cuda.program(model), torch.rand(2, 6)),
+    ):
+        pass
+    assert "capture" not in cuda.log
+    assert cuda.mode == 0
 
 
 @pytest.mark.slow

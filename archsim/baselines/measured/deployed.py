@@ -74,7 +74,15 @@ class _FixedGrid(nn.Module):
 
 
 class _PlainSign(nn.Module):
-    """Sign with sign(0) = +1."""
+    """Sign with sign(0) = +1; its two values lie on the device, so that no call has to make them."""
+
+    plus: Tensor
+    minus: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("plus", torch.tensor(1.0))
+        self.register_buffer("minus", torch.tensor(-1.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+        return torch.where(x >= 0, self.plus, self.minus)
