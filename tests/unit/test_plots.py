@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,10 +17,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator
 
+from archsim.baselines import Origin
 from archsim.comparison import compare
 from archsim.pipeline import evaluate, evaluate_chips
-from archsim.report.plots import Plot, plots_of
+from archsim.report.plots import Plot, occupancy, platforms, plots_of
+from archsim.report.plots.scores import SCORES
 from archsim.report.plots.style import COLOURS, INK, MARKERS, SOFT
+from archsim.sim.station import CAUSES
 from archsim.uncertainty import evaluate_uncertainty
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +33,7 @@ LENET = WORKLOADS / "lenet5_digits.yaml"
 FEW = {"images": 60, "passes": 4}
 SHIFTS = {"ood": ["uniform_noise", "blur:5"], "corruptions": ["blur", "salt_pepper"], "rotation_step": 60}
 SMALL_CHIP = ["organisation={columns: 1, rows: 1, crossbars_per_core: 3}", "mapping.overflow=reprogram"]
+LONG = "lenet5_digits on spatial_spindrop_stt"
 CASES = ["one", "two", "chips", "regression", "costs", "reprogrammed", "compared", "across"]
 
 COSTS = [
@@ -59,7 +64,7 @@ def data() -> dict[str, Results]:
         warnings.simplefilter("ignore")  # what is doubtful about these chips is not at stake
         return {
             "one": [("STT", stt), ("STT", judged)],
-            "two": [("STT", stt), ("SOT", sot), ("STT", judged), ("SOT", other)],
+            "two": [(LONG, stt), ("SOT", sot), (LONG, judged), ("SOT", other)],
             "chips": [
                 ("A", stored(evaluate_chips(*varied, 3, **FEW))),
                 (
@@ -222,16 +227,23 @@ def test_nothing_is_cut_off_and_ticks_do_not_cover_each_other(drawn, case):
                 assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]), f"{name}: {axis.label}"
 
 
+def test_plots_know_all_words_of_the_simulator(data):
+    assert set(CAUSES) == set(occupancy.CAUSES)
+    assert set(get_args(Origin)) == set(platforms.ORIGINS)
+    for _, found in (*data["one"], *data["regression"]):
+        assert {score for s in found.get("ood", ()) for score in s["detection"]} <= SCORES.keys()
+
+
 def test_a_result_has_the_same_colour_everywhere(drawn):
     plots = drawn["two"]
     legends = {name: plot.figure.legends[0] for name, plot in plots.items() if plot.figure.legends}
     found = set()
     for legend in legends.values():
         for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True):
-            if text.get_text() in ("STT", "SOT"):
+            if text.get_text() in (LONG, "SOT"):
                 colour = handle.get_facecolor() if hasattr(handle, "get_facecolor") else handle.get_color()
                 found.add((text.get_text(), to_hex(colour)))
-    assert found == {("STT", COLOURS[0]), ("SOT", COLOURS[1])}
+    assert found == {(LONG, COLOURS[0]), ("SOT", COLOURS[1])}
     assert {"energy_by_part", "memory", "roofline", "reliability", "ood", "rotation", "adaptive"} <= legends.keys()
 
 
@@ -318,6 +330,15 @@ def test_critical_path_adds_up(data, drawn):
     longest = max(steps, key=lambda s: s["seconds"])
     assert rows_of(axes)[0] == f"{longest['layer']}: {longest['operation']}"
     assert shown[rows_of(axes)[0]] == pytest.approx(longest["seconds"] * 1e6)
+
+
+def test_queues_longer_than_the_run_are_written_at_the_edge(data):
+    result = json.loads(json.dumps(data["one"][0][1]))
+    station = max(result["stations"], key=lambda s: s["busy_s"])
+    station["queued_s"] = 7 * result["total_s"]
+    plot = next(p for p in plots_of([("A", result)]) if p.name == "utilisation")
+    assert words(axes_of(plot)) == ["700 %"]
+    assert axes_of(plot).get_xlim() == (0, 103)
 
 
 def test_utilisation_shows_the_busiest_stations_and_their_queues(data, drawn):

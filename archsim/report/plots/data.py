@@ -50,8 +50,8 @@ class Shown:
 
     @property
     def marker(self) -> str:
-        """Its marker."""
-        return MARKERS[self.index % len(MARKERS)]
+        """Its marker; where a colour comes again, it comes with another one."""
+        return MARKERS[(self.index + self.index // len(COLOURS)) % len(MARKERS)]
 
 
 class Interval(NamedTuple):

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
+from types import MappingProxyType
 
 from matplotlib.axes import Axes
 
 from archsim.report.plots.data import Data, Interval, Plot, Shown, largest
-from archsim.report.plots.marks import FRAME, Bars, dot, grouped_bars, height_of, name_rows, patch, place_of, swatches
+from archsim.report.plots.marks import (
+    FRAME,
+    Bars,
+    beside,
+    dot,
+    grouped_bars,
+    height_of,
+    name_rows,
+    patch,
+    place_of,
+    swatches,
+)
 from archsim.report.plots.style import COLOURS, INK, PERCENT, key, name_axis, panels, tidy
 
 NEGLIGIBLE = 1e-3  # of the run
 PROCESSES = 20
-CAUSES: Mapping[str, tuple[str, str]] = {  # of waiting, as the simulator calls them: colour and hatch
-    "input": (COLOURS[0], ""),
-    "output space": (COLOURS[1], ""),
-    "random bits": (COLOURS[2], "...."),
-    "residual": (COLOURS[3], "\\\\\\\\"),
-    "schedule": (COLOURS[4], "////"),
-}
+TITLE = 24  # letters in a line of a panel's title
+EDGE = 103.0  # %: where axes of shares end
+Waits = Mapping[str, Mapping[str, float]]
+CAUSES: Mapping[str, tuple[str, str]] = MappingProxyType(  # of waiting, as the simulator calls them: colour and hatch
+    {
+        "input": (COLOURS[0], ""),
+        "output space": (COLOURS[1], ""),
+        "random bits": (COLOURS[2], "...."),
+        "residual": (COLOURS[3], "\\\\\\\\"),
+        "schedule": (COLOURS[4], "////"),
+    }
+)
 
 
 def utilisation(results: Sequence[Shown]) -> Plot | None:
@@ -33,19 +51,16 @@ def utilisation(results: Sequence[Shown]) -> Plot | None:
         for r, t in zip(results, tables, strict=True)
     ]
     grouped_bars(axes, rows, groups, PERCENT)
-    queued = _queues(axes, tables, rows)
-    axes.set_xlim(0, 103 * max(1.0, queued))
-    name_axis(axes, "x", "Share of the run", PERCENT)
+    axes.set_xlim(0, EDGE)
     entries = swatches(results)
-    if queued:
-        entries = [
-            *(entries or [("busy", patch(results[0].colour))]),
-            ("others queue for it", dot(INK, "D", hollow=True)),
-        ]
+    if _queues(axes, tables, rows):
+        queue = ("others queue for it", dot(INK, "D", hollow=True))
+        entries = [*(entries or [("busy", patch(results[0].colour))]), queue]
+    name_axis(axes, "x", "Share of the run", PERCENT)
     key(figure, entries)
     caption = (
         "The busiest stations of the chip: the part of the run in which each serves somebody."
-        " Diamonds: how long its users queue for it, added over all of them."
+        " Diamonds: how long its users queue for it, added over all of them, so that it may be more than the run."
     )
     return Plot("utilisation", "Busiest resources", caption, figure)
 
@@ -59,56 +74,65 @@ def _stations(shown: Shown) -> dict[str, dict[str, float]]:
     }
 
 
-def _queues(axes: Axes, tables: Sequence[Mapping[str, Data]], rows: Sequence[str]) -> float:
-    """Mark queueing times at the bars, and return the longest as a share of the run; 0 where none is worth a mark."""
-    marked = [0.0]
+def _queues(axes: Axes, tables: Sequence[Mapping[str, Data]], rows: Sequence[str]) -> bool:
+    """Mark queueing times at the bars, those beyond the axes with their number; tell whether there is any to mark."""
+    marked = False
     for k, table in enumerate(tables):
         for row, name in enumerate(rows):
-            share = table[name]["queued"] if name in table else 0.0
-            if share > NEGLIGIBLE:
-                place = place_of(row, k, len(tables))
-                axes.plot([100 * share], [place], "D", color=INK, markerfacecolor="none", markersize=4)
-                marked.append(share)
-    return max(marked)
+            share = 100 * table[name]["queued"] if name in table else 0.0
+            if share <= 100 * NEGLIGIBLE:
+                continue
+            place, marked = place_of(row, k, len(tables)), True
+            axes.plot([min(share, EDGE)], [place], "D", color=INK, markerfacecolor="none", markersize=4, clip_on=False)
+            if share > EDGE:
+                beside(axes, place, f"{share:.0f} %")
+    return marked
 
 
 def stalls(results: Sequence[Shown]) -> Plot | None:
     """Show how long each process waited, and what for, one panel a result."""
-    tables = [_waits(r) for r in results]
-    waited = largest([{name: sum(causes.values()) for name, causes in table.items()} for table in tables], PROCESSES)
-    order = list(dict.fromkeys(name for table in tables for name in table))
-    rows = [name for name in order if name in waited]
-    if not rows:
+    found = [(r, waits) for r in results if (waits := _waits(r))]
+    if not found:
         return None
-    columns = min(2, len(results))
-    lines = -(-len(results) // columns)
-    figure, axes = panels(lines * (0.3 + FRAME + 0.2 * len(rows)), lines, columns, sharex=True, sharey=True)
-    for shown, table, each in zip(results, tables, axes, strict=False):
-        _stack(each, rows, table)
-        if len(results) > 1:
-            each.set_title(shown.label)
-    tidy(axes, len(results))
+    most = PROCESSES if len(found) == 1 else PROCESSES // 2
+    tables = [_longest(waits, most) for _, waits in found]
+    columns = min(2, len(found))
+    lines = -(-len(found) // columns)
+    height = 0.4 + FRAME + 0.2 * max(map(len, tables))
+    figure, axes = panels(lines * height, lines, columns, sharex=True)
+    for (shown, _), table, each in zip(found, tables, axes, strict=False):
+        _stack(each, table)
+        if len(found) > 1:
+            each.set_title(fill(shown.label, TITLE))
+    tidy(axes, len(found))
     seen = {cause for table in tables for waits in table.values() for cause in waits}
     key(figure, [(f"waits for {cause}", patch(*look)) for cause, look in CAUSES.items() if cause in seen])
-    most = f"The {len(rows)} of {len(order)} processes that wait longest" if len(order) > len(rows) else "All processes"
-    caption = f"{most}, in the order of the network: which part of the run each waits, and what for."
+    every = all(len(table) == len(waits) for table, (_, waits) in zip(tables, found, strict=True))
+    which = "All processes that wait" if every else f"The {most} processes that wait longest"
+    caption = f"{which}, in the order of the network: for which part of the run, and what for."
     return Plot("stalls", "What processes wait for", caption, figure)
 
 
-def _stack(axes: Axes, rows: Sequence[str], table: Mapping[str, Mapping[str, float]]) -> None:
+def _longest(waits: Waits, most: int) -> Waits:
+    """Return those that wait longest, in the order that they have."""
+    kept = largest([{name: sum(causes.values()) for name, causes in waits.items()}], most)
+    return {name: causes for name, causes in waits.items() if name in kept}
+
+
+def _stack(axes: Axes, waits: Waits) -> None:
     """Draw the causes of each process's waiting one after the other."""
-    for row, name in enumerate(rows):
+    for row, causes in enumerate(waits.values()):
         left = 0.0
-        for cause, share in table.get(name, {}).items():
+        for cause, share in causes.items():
             colour, hatch = CAUSES[cause]
             axes.barh(row, 100 * share, 0.7, left=left, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
             left += 100 * share
-    name_rows(axes, rows)
-    axes.set_xlim(0, 103)
+    name_rows(axes, [*waits])
+    axes.set_xlim(0, EDGE)
     name_axis(axes, "x", "Share of the run", PERCENT)
 
 
-def _waits(shown: Shown) -> dict[str, dict[str, float]]:
+def _waits(shown: Shown) -> Waits:
     """Return the share of the run by process and cause, what is negligible left out."""
     table: dict[str, dict[str, float]] = {}
     for stall in shown.data.get("stalls", ()):  # a process of a chip that is reprogrammed comes once a round

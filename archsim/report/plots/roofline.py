@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from archsim.report.plots.data import Data, Plot, Shown
 from archsim.report.plots.marks import dot, dots, label_points, shorten
-from archsim.report.plots.style import INK, SMALL, SOFT, key, log_axis, panels
+from archsim.report.plots.style import INK, SOFT, key, log_axis, panels
 
 ROOM = 3.0  # factor around the points
 LABELLED = 12
@@ -27,14 +27,19 @@ def roofline(results: Sequence[Shown]) -> Plot | None:
     left, right = min(xs) / ROOM, max(xs) * ROOM
     for shown, points in drawn:
         _layers(axes, shown, points)
-        _ceilings(axes, shown, (left, right), "" if len(drawn) == 1 else f" ({shown.label})")
+        _ceilings(axes, shown, (left, right), SOFT if len(drawn) == 1 else shown.colour)
     heights = [p["attained"] for _, points in drawn for p in points]
     tops = [shown.data["roofline"]["arrays"] for shown, _ in drawn]
     axes.set_xlim(left, right)
     axes.set_ylim(min(heights) / ROOM, max(tops) * 2)
     label_points(axes, _names(drawn))
-    lines = [("arrays that never wait", dot(INK, "_")), ("links into all tiles at work", dot(INK, "", style="--"))]
-    key(figure, [*dots(results), *lines, ("link into one tile", dot(INK, "", style=":"))])
+    ceilings = [
+        ("arrays that never wait", dot(INK, "_")),
+        ("all arrays", dot(INK, "", style="-")),
+        ("links into all tiles", dot(INK, "", style="--")),
+        ("link into one tile", dot(INK, "", style=":")),
+    ]
+    key(figure, [*dots(results), *ceilings])
     caption = (
         "Roofline. Points: multiply-accumulates (MAC) a second of each layer over the run, against the MACs for each"
         " bit that arrives from other layers. The tick above a point: the layer if its arrays never waited. Solid line:"
@@ -58,15 +63,10 @@ def _layers(axes: Axes, shown: Shown, points: Sequence[Data]) -> None:
         axes.plot([x], [attained], marker=shown.marker, linestyle="", color=shown.colour)
 
 
-def _ceilings(axes: Axes, shown: Shown, ends: tuple[float, float], whose: str) -> None:
+def _ceilings(axes: Axes, shown: Shown, ends: tuple[float, float], colour: str) -> None:
     """Draw what the chip as a whole allows, up to where the arrays are the limit."""
     data = shown.data["roofline"]
-    colour = shown.colour if whose else SOFT
     axes.axhline(data["arrays"], color=colour, linewidth=1.0)
-    axes.annotate(
-        f"all arrays{whose}", (ends[1], data["arrays"]), xytext=(-2, 2), textcoords="offset points",
-        ha="right", va="bottom", fontsize=SMALL,
-    )  # fmt: skip
     for links, style in {data["tiles"]: "--", 1: ":"}.items():
         knee = min(data["arrays"] / (links * data["link"]), ends[1])
         axes.plot(
