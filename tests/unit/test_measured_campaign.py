@@ -23,6 +23,12 @@ RULES = Protocol(
 ALL = {"passes": [1, 3], "batches": [2], "modes": None, "software": None, "skip": ()}
 
 
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Keep what else runs on this machine out of the notes."""
+    monkeypatch.setattr(campaigns.machine, "load", lambda: 0.0)
+
+
 class Bench:
     """A network on a fake device: a call takes `seconds` of fake time, and `joules` above idle."""
 
@@ -106,6 +112,16 @@ def test_a_meter_that_stands_still_is_no_meter():
         "energy cannot be measured: fake meter: it did not move within 1 s",
     )
     assert found.points[0].energy_j is None
+
+
+@pytest.mark.parametrize(("load", "busy"), [(3.0, True), (1.0, False), (None, False)])
+def test_a_busy_machine_is_a_note(monkeypatch, load, busy):
+    monkeypatch.setattr(campaigns.machine, "load", lambda: load)
+    monkeypatch.setattr(campaigns.machine, "cores", lambda: 2)
+    note = "other programs ran beside it (load 3 on 2 cores): times may be too long"
+    found = Bench().run()
+    assert (note in found.notes) == busy
+    assert found.about["state"] == {"temperature_c": 40, "load": load}
 
 
 def test_who_measures_hears_first_of_the_platform_and_then_of_each_point():

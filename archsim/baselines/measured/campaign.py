@@ -76,6 +76,9 @@ class Campaign:
         self.no_energy: str | None = None
         self.rest: Idle | None = None
         self.about = about(device, protocol)
+        busy, cores = self.about["state"]["load"], machine.cores()
+        if busy is not None and busy > cores:
+            self.notes.append(f"other programs ran beside it (load {busy:g} on {cores} cores): times may be too long")
 
     def run(
         self,
@@ -238,7 +241,7 @@ def about(device: Device, protocol: Protocol) -> dict[str, Any]:
     lasting, passing = device.describe()
     return {
         "machine": lasting,
-        "state": passing,
+        "state": {**passing, "load": machine.load()},
         "software": machine.software(),
         "protocol": protocol.to_dict(),
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),

@@ -64,6 +64,11 @@ def memory_gib() -> float | None:
         return None
 
 
+def load() -> float | None:
+    """Return how many programs have wanted a core in the last minute, where the system says so."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
 def power_mode() -> str | None:
     """Return the power mode of a Jetson, as `nvpmodel -q` says; None elsewhere."""
     program = shutil.which("nvpmodel")
