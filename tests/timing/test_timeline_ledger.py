@@ -195,6 +195,24 @@ def test_a_flow_begins_where_the_image_is_loaded(recorded):
         assert flows[image, 2][0]["name"] == "feed input -> conv"
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_positions_that_nobody_waits_for_draw_no_flow_of_their_own(recorded, schedule):
+    # the last two of nine rows of the first layer are never looked at, and computed when the pass is over
+    net = (
+        Net((1, 11, 7)).conv("a", 2, 3).sign("s").conv("b", 2, (3, 5), stride=(4, 1)).sign("t").flatten().linear("f", 2)
+    )
+    slow = "crossbar.costs={read: {latency: 300 ns}, write: {latency: 10 ns}}"
+    _, timeline = recorded(
+        map_trace(net.trace(), hand_chip(ONE_TILE, slow)),
+        images=1, passes=4, grain="row", schedule=schedule, shortcut=False,
+    )  # fmt: skip
+    late = {e["args"]["pass"]: e["args"]["start_ps"] for e in timeline.slices if e["name"] == "multiply a"}
+    averaged = {e["args"]["pass"]: e["args"]["start_ps"] for e in timeline.slices if e["name"] == "average output"}
+    assert schedule == "layer_by_layer" or any(late[t] >= averaged[t] for t in averaged)
+    names = [e["name"] for e in timeline.events if e["ph"] == "s"]
+    assert sorted(names) == [f"image 1, pass {t}" for t in (1, 2, 3, 4)]
+
+
 def test_a_flow_follows_a_pass_through_all_rounds(recorded):
     small = ("organisation={columns: 1, rows: 1, crossbars_per_core: 2}", "mapping.overflow=reprogram")
     this = hand_chip(*small)

@@ -21,15 +21,18 @@ class Passes:
     def __init__(self, writer: TimelineWriter) -> None:
         self._writer = writer
         self._begun: dict[Pass, dict[tuple[str, str], Point]] = defaultdict(dict)
+        self._done: Pass = (0, 0)
 
     def touch(self, served: Served, point: Point | None) -> None:
         """Hear of a slice, and where a flow can touch it."""
-        op = served.op
-        if point is not None and served.image and op.name in STEPS:
-            self._begun[served.image, max(served.turn, 1)].setdefault((op.name, op.layer), point)
+        op, this = served.op, (served.image, max(served.turn, 1))
+        # positions that nobody waits for may be computed when their pass is done
+        if point is not None and op.name in STEPS and this > self._done and served.image:
+            self._begun[this].setdefault((op.name, op.layer), point)
 
     def finish(self, done: Pass) -> None:
-        """Draw the flow of a pass that is done."""
+        """Draw the flow of a pass that is done; passes are done in order."""
+        self._done = max(self._done, done)
         points = self._begun.pop(done, {})
         self._writer.flow(f"image {done[0]}, pass {done[1]}", CATEGORY, list(points.values()))
 
