@@ -14,19 +14,26 @@ class Headline:
     """Indices of a platform's points; None where it has none that qualifies.
 
     The best of all modes, software and power modes, chosen for each figure on its own, for as many images of a call as
-    the terms say; `throughput` for any number of them. `naive`: passes one call after the other, otherwise as the point
-    of least energy (or, where no energy is known, of least latency).
+    the terms say; `throughput` for any number of them. The naive points run passes one call after the other, each
+    otherwise as the best point by that figure does; `naive_latency` is that of throughput, too.
     """
 
     latency: int | None
     throughput: int | None
     energy: int | None
     energy_at_rate: int | None
-    naive: int | None
+    naive_latency: int | None
+    naive_energy: int | None
+    naive_energy_at_rate: int | None
 
     def of(self, what: What) -> int | None:
         """Return the point that is compared by a figure."""
         index: int | None = getattr(self, what)
+        return index
+
+    def naive(self, what: What) -> int | None:
+        """Return the naive point that is compared by a figure."""
+        index: int | None = getattr(self, f"naive_{'latency' if what == 'throughput' else what}")
         return index
 
 
@@ -35,13 +42,15 @@ def headline(platform: Platform, terms: Terms) -> Headline:
     anyhow = candidates(platform, terms)
     now = of_batch(platform, anyhow, terms)
     best = {what: _least(platform, anyhow if what == "throughput" else now, what, terms) for what in terms.whats}
-    main = best["latency"] if best["energy"] is None else best["energy"]
+    naive = {what: None if i is None else _naive(platform, now, i) for what, i in best.items()}
     return Headline(
         latency=best["latency"],
         throughput=best["throughput"],
         energy=best["energy"],
         energy_at_rate=best.get("energy_at_rate"),
-        naive=None if main is None else _naive(platform, now, main),
+        naive_latency=naive["latency"],
+        naive_energy=naive["energy"],
+        naive_energy_at_rate=naive.get("energy_at_rate"),
     )
 
 

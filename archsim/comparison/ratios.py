@@ -54,8 +54,8 @@ def ratios(chip: Platform, other: Platform, best: Headline, terms: Terms) -> Ite
     for what in terms.whats:
         yield _ratio(chip, other, what, "headline", best.of(what), terms)
     for what in terms.whats:
-        if best.naive not in (None, best.of(what)):
-            yield _ratio(chip, other, what, "naive", best.naive, terms)
+        if best.naive(what) not in (None, best.of(what)):
+            yield _ratio(chip, other, what, "naive", best.naive(what), terms)
 
 
 def quotient(other: Estimate, chip: Estimate) -> Estimate:

@@ -26,7 +26,9 @@ ROLES = {
     "throughput": "most images/s",
     "energy": "least energy",
     "energy_at_rate": "least at rate",
-    "naive": "naive",
+    "naive_latency": "naive",
+    "naive_energy": "naive",
+    "naive_energy_at_rate": "naive",
 }
 
 
@@ -136,7 +138,7 @@ def _times(found: Comparison) -> Iterator[list[Cell]]:
         seconds = point.seconds_per_image
         return [*_pair(point.latency_s, _seconds), _per_second(1 / seconds)] if seconds else None
 
-    return _rows(found, ("latency", "throughput", "naive"), cells)
+    return _rows(found, ("latency", "throughput", "naive_latency"), cells)
 
 
 def _energies(found: Comparison) -> Iterator[list[Cell]]:
@@ -144,7 +146,7 @@ def _energies(found: Comparison) -> Iterator[list[Cell]]:
         idle = show(point.idle_w.value, "W") if point.idle_w else ""
         return [*_pair(point.energy_j, joules), idle] if point.energy_j else None
 
-    return _rows(found, ("energy", "naive"), cells)
+    return _rows(found, ("energy", "naive_energy"), cells)
 
 
 def _at_rate(found: Comparison, rate: float) -> Iterator[list[Cell]]:
@@ -152,7 +154,7 @@ def _at_rate(found: Comparison, rate: float) -> Iterator[list[Cell]]:
         energy = point.energy_at(rate)
         return _pair(energy, joules) if energy else None
 
-    return _rows(found, ("energy_at_rate", "naive"), cells)
+    return _rows(found, ("energy_at_rate", "naive_energy_at_rate"), cells)
 
 
 def _rows(

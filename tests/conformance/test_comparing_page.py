@@ -37,7 +37,7 @@ def shown(heading: str) -> str:
 def test_times_on_the_page(found):
     text = shown("How long")
     for platform, best in zip(found.platforms, found.headlines, strict=True):
-        for index in {best.latency, best.naive} - {None}:
+        for index in {best.latency, best.naive("latency")} - {None}:
             assert show(platform.points[index].latency_s.value, "s") in text, platform.name
 
 
@@ -45,7 +45,7 @@ def test_energies_of_the_gpus_on_the_page(found):
     for what, heading in (("energy", "Energy of an image, while busy"), ("energy_at_rate", "Energy of an image, 100")):
         text = shown(heading)
         for platform, best in zip(found.others, found.headlines[1:], strict=True):
-            for index in {best.of(what), best.naive} - {None}:
+            for index in {best.of(what), best.naive(what)} - {None}:
                 energy = figure(platform.points[index], what, found.terms.rate)
                 if energy:
                     assert show(energy.value, "J") in text, platform.name

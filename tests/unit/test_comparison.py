@@ -274,7 +274,9 @@ POINT = {
     "energy_j": OPTIONAL, "dynamic_j": OPTIONAL, "idle_w": OPTIONAL, "energy_at_rate_j": OPTIONAL,
     "percentiles": {"type": "object"}, "terms": {"type": "object"},
 }  # fmt: skip
-HEADLINE = dict.fromkeys(("latency", "throughput", "energy", "energy_at_rate", "naive"), INDEX)
+HEADLINE = dict.fromkeys(("latency", "throughput", "energy", "energy_at_rate"), INDEX) | dict.fromkeys(
+    ("naive_latency", "naive_energy", "naive_energy_at_rate"), INDEX
+)
 PLATFORM = {
     "name": {"type": "string"}, "origin": {"enum": ["simulated", "measured", "modelled", "record", "published"]},
     "device": {"type": "string"}, "network": {"type": "string"}, "same_network": {"type": "boolean"}, "boundary": TEXT,

@@ -494,7 +494,7 @@ def test_platforms_show_best_and_naive_points_and_what_energy_covers(data, drawn
     rows = rows_of(axes)
     assert rows == ["spatial_spindrop_stt", "modelled:jetson_agx_orin", "modelled:h100", "record:spindrop"]
     orin = platforms["modelled:jetson_agx_orin"]
-    best, naive = (orin["points"][orin["headline"][role]]["energy_j"] for role in ("energy", "naive"))
+    best, naive = (orin["points"][orin["headline"][role]]["energy_j"] for role in ("energy", "naive_energy"))
     filled = [x for x, y in marked(axes, marker="^") if round(y) == 1]
     hollow = [x for x, y in marked(axes, marker="^", hollow=True) if round(y) == 1]
     assert (filled, hollow) == ([best["value"]], [naive["value"]])

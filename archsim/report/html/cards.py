@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archsim.report.html import words
-from archsim.report.html.blocks import ABSENT, Block, Card, Cards, Cell, Points, Section, Table, Text, Tone
+from archsim.report.html.blocks import ABSENT, Block, Card, Cards, Cell, Points, Section, Table, Text
 from archsim.report.html.columns import Column
-from archsim.report.html.formats import Compared, Range, Ratio, ResultFile, UncertaintyFile
+from archsim.report.html.formats import Compared, Point, Range, Ratio, ResultFile, UncertaintyFile
 from archsim.report.html.platforms import way
 
 QUALITY = {
@@ -29,7 +29,7 @@ def summary(columns: Sequence[Column]) -> Section:
         blocks.append(Points(doubts, warning=True, title="Before you believe this"))
     if len(columns) == 1:
         blocks += [Cards(cards) for group in _groups(columns[0]) if (cards := list(group))]
-        blocks += [Text(said) for said in _refused(columns[0])]
+        blocks += [Text(said) for said in (_refused(columns[0].compared) if columns[0].compared else ())]
     else:
         blocks.append(_table(columns, [[card for group in _groups(c) for card in group] for c in columns]))
     return Section("summary", "Summary", blocks)
@@ -49,12 +49,14 @@ def _table(columns: Sequence[Column], found: Sequence[Sequence[Card]]) -> Table:
 
 
 def _groups(column: Column) -> Iterator[Iterator[Card]]:
-    """Yield the cards of cost, those of quality, those of gains over other platforms."""
+    """Yield the cards of cost, those of quality, those of gains over each other platform."""
     if column.result:
         yield _costs(column.result)
     yield _quality(column)
-    if column.compared:
-        yield (card for ratio in column.compared.ratios for card in _gain(ratio, column.compared))
+    if c := column.compared:
+        given = [r for r in c.ratios if r.role == "headline" and not r.refused]
+        for platform in dict.fromkeys(r.platform for r in given):
+            yield (_gain(r, c) for r in given if r.platform == platform)
 
 
 def _costs(r: ResultFile) -> Iterator[Card]:
@@ -93,33 +95,35 @@ def _card(what: str, found: Range, name: str, meaning: str) -> Card:
     return Card(what[0].upper() + what[1:], say(found.value), words.span(found, say), meaning)
 
 
-def _gain(ratio: Ratio, c: Compared) -> Iterator[Card]:
-    """Yield what one gains over a platform; a ratio that is refused has its reason in the section about it."""
-    if ratio.role != "headline" or ratio.refused:
-        return
-    better = ratio.value > 1
-    tone: Tone = "good" if better else "bad"
-    what = f"{words.GAINS.get(ratio.what, ratio.what)} over {ratio.platform}"
-    verdict = "the chip is better" if better else "the chip is worse"
+def _gain(ratio: Ratio, c: Compared) -> Card:
+    """Return what one gains over a platform."""
+    verdict = {"good": "the chip is better", "bad": "the chip is worse", "": "the ranges reach each other"}
+    tone = words.tone(ratio)
     points = next((p.points for p in c.platforms if p.name == ratio.platform), [])
     how = f"; there: {way(points[ratio.point])}" if ratio.point is not None and ratio.point < len(points) else ""
-    yield Card(what, words.factor(ratio.value), words.span(ratio, "{:.3g}".format), verdict + how, tone)
+    what = f"{words.GAINS.get(ratio.what, ratio.what)} over {ratio.platform}"
+    return Card(what, words.factor(ratio.value), words.span(ratio, "{:.3g}".format), verdict[tone] + how, tone)
 
 
-def _refused(column: Column) -> Iterator[str]:
+def _refused(c: Compared) -> Iterator[str]:
     """Yield the energies that everybody asks for where their ratio is refused."""
-    c = column.compared
-    if c is None:
-        return
-    names = {r.platform for r in c.ratios if r.what == "energy" and r.role == "headline" and r.refused}
+    refused = {r.platform for r in c.ratios if r.what == "energy" and r.role == "headline" and r.refused}
     chip = c.platforms[0]
-    mine = chip.points[0].energy_j
     for other in c.platforms[1:]:
         best = other.headline.get("energy")
-        if other.name in names and other.same_network and best is not None and mine:
-            its = other.points[best].energy_j
-            if its:
+        if other.name in refused and other.same_network and best is not None:
+            mine, its = chip.points[0], other.points[best]
+            if mine.energy_j and its.energy_j:
+                said = f"{_energy(mine, c.rate)} here, and {_energy(its, c.rate)} on {other.name}"
                 yield (
-                    f"An image takes {words.joules(mine.value)} here and {words.joules(its.value)} on {other.name}, but"
-                    f" these are energies of different things ({chip.boundary} here, {other.boundary} there): no ratio."
+                    f"An image takes {said}. These are energies of different things ({chip.boundary} here,"
+                    f" {other.boundary} there), so no ratio is given."
                 )
+
+
+def _energy(point: Point, rate: float | None) -> str:
+    """Return what an image takes while a platform is busy and, where images come at a rate, with its idle power."""
+    busy = words.joules(point.energy_j.value) if point.energy_j else words.UNKNOWN
+    if rate is None or point.energy_at_rate_j is None:
+        return busy
+    return f"{busy} ({words.joules(point.energy_at_rate_j.value)} at {rate:g} images/s)"

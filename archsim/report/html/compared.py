@@ -27,19 +27,21 @@ from archsim.report.html.platforms import platforms
 from archsim.report.html.uncertainty import figure
 
 ROLES = {"headline": "its best way to run the network", "naive": "naive: a call for each pass"}
+FEW = 3  # names in a line
 
 
 def compared(columns: Sequence[Column], pictures: Pictures) -> Iterator[Section]:
     """Yield the section on other platforms, where there is a comparison."""
-    found = [(c.label, c.compared) for c in columns if c.compared]
+    found = [(column, column.compared) for column in columns if column.compared]
     if not found:
         return
     blocks: list[Block] = [Text(HOW)]
-    blocks += [b for label, c in found for b in _gains(f"{label}: " if len(found) > 1 else "", c)]
+    each = [(f"{column.label}: " if len(found) > 1 else "", column, c) for column, c in found]
+    blocks += [b for before, _, c in each for b in _gains(before, c)]
     blocks += pictures.take("gains")
     blocks += pictures.rest("archsim/comparison")
-    blocks += [b for label, c in found for b in platforms(f"{label}: " if len(found) > 1 else "", c)]
-    blocks += [b for label, c in found for b in _software(f"{label}: " if len(found) > 1 else "", c)]
+    blocks += [b for before, _, c in each for b in platforms(before, c)]
+    blocks += [b for before, column, c in each for b in _software(before, column, c)]
     yield Section("compared", "Beside other platforms", blocks)
 
 
@@ -62,12 +64,12 @@ def _gains(before: str, c: Compared) -> Iterator[Block]:
         yield _matrix(words.led(before, f"what the chip gains, at {c.passes} passes"), shown, marks, c.rate)
     if marks:
         yield Points([f"{mark} {reason}" for reason, mark in marks.items()])
-    others = dict.fromkeys(f"{r.platform}: {r.refused}" for r in c.ratios if r.platform not in compared_with)
+    others = [r for r in c.ratios if r.platform not in compared_with]
     if others:
-        title = words.led(
-            before, f"no gain is given over {len({r.platform for r in c.ratios} - compared_with)} others: why"
-        )
-        yield Folded(title, [Points(list(others))], shown=not shown)
+        names = list(dict.fromkeys(r.platform for r in others))
+        over = ", ".join(names) if len(names) <= FEW else f"{len(names)} others"
+        why = dict.fromkeys(f"{r.platform}: {r.refused}" for r in others)
+        yield Folded(words.led(before, f"no gain is given over {over}: why"), [Points(list(why))], shown=not shown)
 
 
 def _matrix(caption: str, ratios: Sequence[Ratio], marks: Mapping[str, str], rate: float | None) -> Table:
@@ -90,7 +92,7 @@ def _gain(r: Ratio | None, marks: Mapping[str, str]) -> Cell:
     ends = words.span(r, "{:.3g}".format)
     mine, other = (*(b or "none" for b in r.boundaries), "none", "none")[:2]
     across = f"energy of {mine} here, of {other} there" if r.what.startswith("energy") and mine != other else ""
-    return Cell(words.factor(r.value), "; ".join(filter(None, (ends, across))), "good" if r.value > 1 else "bad")
+    return Cell(words.factor(r.value), "; ".join(filter(None, (ends, across))), words.tone(r))
 
 
 def _letters(i: int) -> str:
@@ -99,11 +101,12 @@ def _letters(i: int) -> str:
     return (_letters(head - 1) if head else "") + ascii_lowercase[last]
 
 
-def _software(before: str, c: Compared) -> Iterator[Block]:
+def _software(before: str, column: Column, c: Compared) -> Iterator[Block]:
     if c.software or c.software_missing:
         yield Heading(words.led(before, "answers in software"))
     if c.software_missing:
         yield Text(f"The same network in software was not judged: {c.software_missing}.")
-    if c.software:
-        figures = {words.title(name): figure(name, e) for name, e in c.software.items()}
-        yield beside("The same network in torch, on the same images, with as many passes", "", [""], [figures])
+    if c.software and column.result:
+        sides = {"on the chip": column.result.figures, "in software": c.software}
+        cells = [{words.title(name): figure(name, e) for name, e in found.items()} for found in sides.values()]
+        yield beside("The same network in torch, on the same images, with as many passes", "", list(sides), cells)

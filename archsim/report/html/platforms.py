@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from archsim.baselines.platform import BOUNDARIES, MODES
@@ -17,7 +18,9 @@ CHOSEN = {
     "throughput": "most images/s",
     "energy": "least energy",
     "energy_at_rate": "least energy at the rate",
-    "naive": "naive",
+    "naive_latency": "naive latency",
+    "naive_energy": "naive energy",
+    "naive_energy_at_rate": "naive energy at the rate",
 }
 
 
@@ -50,22 +53,24 @@ def _points(caption: str, shown: Sequence[PlatformRow], rate: float | None, *, c
             if marks or not chosen:
                 boundary = platform.boundary if point.energy_j else None
                 name = Cell(platform.name, ", ".join(marks) if len(platform.points) > 1 else "")
-                rows.append([name, *_point(point, boundary, at_rate=rate is not None)])
+                rows.append([name, *_point(point, boundary, rate, chosen=chosen)])
     head = ["", "run as", "latency", "images/s", "energy an image", "idle"]
     if rate is not None:
         head.append(f"energy at {rate:g} images/s")
     return Table(caption, head, rows, after(2, head))
 
 
-def _point(p: Point, boundary: str | None, *, at_rate: bool) -> Row:
+def _point(p: Point, boundary: str | None, rate: float | None, *, chosen: bool) -> Row:
+    """Return the cells of a point; of a chosen one without its percentiles, which the table of all points has."""
+    energy = _range(p.energy_j, words.joules)
     cells: Row = [
         Cell(way(p), ", ".join((p.software, p.precision))),
-        _range(p.latency_s, words.seconds, _percentiles(p)),
+        _range(p.latency_s, words.seconds, "" if chosen else _percentiles(p)),
         ABSENT if p.images_per_s is None else words.number(p.images_per_s),
-        _range(p.energy_j, words.joules, boundary or ""),
+        replace(energy, text=f"{energy.text} ({boundary})") if boundary else energy,
         _range(p.idle_w, lambda watts: words.quantity(watts, "W")),
     ]
-    return [*cells, _range(p.energy_at_rate_j, words.joules)] if at_rate else cells
+    return cells if rate is None else [*cells, _range(p.energy_at_rate_j, words.joules)]
 
 
 def _elsewhere(caption: str, shown: Sequence[PlatformRow]) -> Table:

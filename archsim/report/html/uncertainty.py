@@ -102,7 +102,7 @@ def _corruptions(before: str, u: UncertaintyFile) -> Block:
     return Folded(words.led(before, "by corruption"), [Table(caption, head, rows, after(1, head))])
 
 
-def _selective(before: str, u: UncertaintyFile) -> Table:
+def _selective(before: str, u: UncertaintyFile) -> Block:
     points = list(next(iter(u.risk_coverage.values())).risk_at_coverage)
     rows: list[Row] = []
     for score, curve in u.risk_coverage.items():
@@ -110,7 +110,7 @@ def _selective(before: str, u: UncertaintyFile) -> Table:
         rows.append([_score(score), area, *(_percent(curve.risk_at_coverage[p], 2) for p in points)])
     head = ["refused by", "AURC", *(words.share(float(p), 0) for p in points)]
     caption = words.led(before, "wrong answers among those kept, by the share of images answered")
-    return Table(caption, head, rows, after(1, head))
+    return Folded(words.led(before, "by score"), [Table(caption, head, rows, after(1, head))])
 
 
 def _adaptive(before: str, u: UncertaintyFile) -> Table:

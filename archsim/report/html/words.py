@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Literal
 
 from archsim.report.html.formats import Range
 from archsim.report.layout import Say, count, percent, square_millimetres
@@ -109,6 +110,11 @@ GAINS = {
     "energy": "Energy",
     "energy_at_rate": "Energy at the asked rate",
 }
+
+
+def tone(gain: Range) -> Literal["good", "bad", ""]:
+    """Return whether a gain is one, whatever the ends of its range; neither where they lie on both sides of 1."""
+    return "good" if gain.low > 1 else "bad" if gain.high < 1 else ""
 
 
 def factor(value: float) -> str:

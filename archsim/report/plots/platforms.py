@@ -33,7 +33,7 @@ WHATS: Mapping[str, tuple[str, str, str]] = MappingProxyType(  # figure in the d
 
 
 class Mark(NamedTuple):
-    """A point of a platform on an axis. `role`: what it is chosen for, or "naive"."""
+    """A point of a platform on an axis. `role`: what it is chosen for, "naive_..." the naive way."""
 
     point: Data
     value: Interval
@@ -53,7 +53,7 @@ def platforms(comparison: Shown, what: str) -> Plot | None:
     for row, (platform, marks) in enumerate(rows):
         for k, mark in enumerate(marks):
             place = row + (k - (len(marks) - 1) / 2) * APART
-            point(axes, mark.value, place, *_look(platform), vertical=False, hollow=mark.role == "naive")
+            point(axes, mark.value, place, *_look(platform), vertical=False, hollow=mark.role.startswith("naive"))
         if marks:
             beside(axes, row, quantity(marks[0].value.value, unit) + _covers(platform, what), _how(marks[0].point))
         else:
@@ -76,7 +76,7 @@ def platforms(comparison: Shown, what: str) -> Plot | None:
 
 def _marks(platform: Data, what: str, key_of: str) -> Iterator[Mark]:
     """Yield the best and the naive point; of a platform that has none on the same terms, the first with a figure."""
-    chosen = [(role, platform["headline"].get(role)) for role in (what, "naive")]
+    chosen = [(role, platform["headline"].get(role)) for role in (what, f"naive_{what}")]
     seen: list[int] = []
     for role, index in chosen:
         if index is not None and index not in seen and (value := interval(platform["points"][index][key_of])):
@@ -98,7 +98,7 @@ def _legend(rows: Sequence[tuple[Data, Sequence[Mark]]]) -> list[tuple[str, Any]
     entries: list[tuple[str, Any]] = [
         (origin if same else f"{origin}, {OTHER_NETWORK}", dot(*look)) for (origin, same), look in shown.items()
     ]
-    naive = any(mark.role == "naive" for _, marks in rows for mark in marks)
+    naive = any(mark.role.startswith("naive") for _, marks in rows for mark in marks)
     return [*entries, ("naive", dot(INK, hollow=True))] if naive else entries
 
 
