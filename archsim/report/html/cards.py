@@ -49,14 +49,12 @@ def _table(columns: Sequence[Column], found: Sequence[Sequence[Card]]) -> Table:
 
 
 def _groups(column: Column) -> Iterator[Iterator[Card]]:
-    """Yield the cards of cost, those of quality, those of gains over each other platform."""
+    """Yield the cards of cost, those of quality, those of gains over other platforms."""
     if column.result:
         yield _costs(column.result)
     yield _quality(column)
     if c := column.compared:
-        given = [r for r in c.ratios if r.role == "headline" and not r.refused]
-        for platform in dict.fromkeys(r.platform for r in given):
-            yield (_gain(r, c) for r in given if r.platform == platform)
+        yield (_gain(r, c) for r in c.ratios if r.role == "headline" and not r.refused)
 
 
 def _costs(r: ResultFile) -> Iterator[Card]:

@@ -111,7 +111,8 @@ def _known(before: str, p: PlatformRow) -> Block:
         "no energy": p.no_energy or "",
     }
     rows: list[Row] = [[name, text] for name, text in facts.items() if text]
-    rows += [[name.replace("_", " "), _written(value)] for name, value in p.about.items() if not _is_table(value)]
+    plain = {name: _written(value) for name, value in p.about.items() if not _is_table(value)}
+    rows += [[name.replace("_", " "), text] for name, text in plain.items() if text]
     blocks: list[Block] = [Table(f"{before}{p.name}", ["", ""], rows)]
     modes = dict.fromkeys(point.mode or "" for point in p.points)
     said = [f"{mode.replace('_', ' ')}: {MODES[mode]}" for mode in modes if mode in MODES]
