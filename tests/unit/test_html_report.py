@@ -389,20 +389,20 @@ def test_a_comparison_says_gains_boundaries_and_why_there_is_no_ratio(trees, con
     for cell, side in zip(software.row("accuracy")[1:], sides, strict=True):
         assert cell.startswith(f"{100 * side['value']:.1f} % {100 * side['low']:.1f} % to")
     said = next(s for s in root.all("section", id="summary")).text
-    assert "energies of different things (chip here, board there): no ratio" in said
+    assert "energies of different things (chip here, board there), so no ratio" in said
 
 
 def test_an_allowed_ratio_names_both_boundaries(contents, undrawn):
     def allow(result, manifest):
         for ratio in result["comparison"]["ratios"]:
             if ratio["platform"] == "modelled:h100":
-                ratio |= {"value": 0.5, "low": 0.25, "high": None, "refused": None}
+                ratio |= {"value": 0.5, "low": 0.25, "high": 0.75, "refused": None}
 
     root = parse(html_report([changed(contents, "comparison", allow)]))
     best = next(
         r for r in table(root, "What the chip gains").all("tr") if r.text.startswith("modelled:h100 its best way")
     )
-    assert best.children[3].text == "0.5 \N{MULTIPLICATION SIGN} at least 0.25; energy of chip here, of board there"
+    assert best.children[3].text == "0.5 \N{MULTIPLICATION SIGN} 0.25 to 0.75; energy of chip here, of board there"
     assert "bad" in best.children[3].attributes["class"]
     assert "0.5 \N{MULTIPLICATION SIGN}" in card(root, "Energy over modelled:h100")
 
@@ -522,6 +522,13 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 )  # fmt: skip
 def test_numbers_are_written_for_people(said, expected):
     assert said == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "tone"), [(1.5, 3, "good"), (0.5, 3, ""), (0.5, None, ""), (1.5, None, "good"), (0.1, 0.9, "bad")]
+)
+def test_a_gain_speaks_for_a_side_only_if_its_whole_range_does(low, high, tone):
+    assert words.tone(Range(value=2 if tone != "bad" else 0.5, low=low, high=high)) == tone
 
 
 def test_paths_are_those_of_the_user(stored):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from archsim.cli.app import app
-from tests.conftest import PLAIN
+from tests.conftest import PLAIN, ROOT
 from tests.page import parse
 
 
@@ -103,3 +104,22 @@ def test_a_report_that_fails_loses_no_result(here, monkeypatch):
     kept = {p.name for p in (here / "out").iterdir()}
     assert {"result.json", "manifest.json", "energy.csv"} <= kept
     assert "report.html" not in kept
+
+
+def test_the_commands_of_the_documentation_work(here, undrawn):
+    """Each as it stands, but of few images; plots only where they are asked for as files."""
+    for folder in ("arch_configs", "workloads"):
+        (here / folder).symlink_to(ROOT / folder)
+    text = (ROOT / "docs" / "reports.md").read_text()
+    commands = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("    archsim ")]
+    assert [words[0] for words in commands] == ["run", "evaluate", "run", "report"]
+    for words in commands:
+        few = [] if words[0] == "report" else ["--images", 20, "--passes", 4]
+        done = call(*words, *few)
+        assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "both.html",
+        "  spatial_spindrop_stt: run small, evaluation judged",
+        "  spindrop_stt: run other",
+        "plots: each plot as PNG and SVG",
+    ]

@@ -65,7 +65,7 @@ def _costs(r: ResultFile) -> Iterator[Card]:
     yield Card("Energy", words.joules(energy.value), words.span(energy, words.joules), leaks)
     busy = f"{r.bottleneck.station} {words.share(r.bottleneck.utilisation, 0)} busy"
     yield Card("Throughput", words.rate(r.throughput_images_per_s), "", f"in the long run; {busy}")
-    yield Card("Power", words.quantity(r.power_w, "W"), "", "on average, images following each other")
+    yield Card("Power", words.watts(r.power_w), "", "on average, images following each other")
     yield Card("Area", words.area(r.area_m2.value), words.span(r.area_m2, words.area), "of silicon")
 
 

@@ -61,14 +61,14 @@ def _points(caption: str, shown: Sequence[PlatformRow], rate: float | None, *, c
 
 
 def _point(p: Point, boundary: str | None, rate: float | None, *, chosen: bool) -> Row:
-    """Return the cells of a point; of a chosen one without its percentiles, which the table of all points has."""
+    """Return the cells of a point; of a chosen one without percentiles and the range of idle power."""
     energy = _range(p.energy_j, words.joules)
     cells: Row = [
         Cell(way(p), ", ".join((p.software, p.precision))),
         _range(p.latency_s, words.seconds, "" if chosen else _percentiles(p)),
         ABSENT if p.images_per_s is None else words.number(p.images_per_s),
         replace(energy, text=f"{energy.text} ({boundary})") if boundary else energy,
-        _range(p.idle_w, lambda watts: words.quantity(watts, "W")),
+        words.quantity(p.idle_w.value, "W") if chosen and p.idle_w else _range(p.idle_w, words.watts),
     ]
     return cells if rate is None else [*cells, _range(p.energy_at_rate_j, words.joules)]
 

@@ -54,6 +54,11 @@ def seconds(value: float) -> str:
     return quantity(value, "s")
 
 
+def watts(value: float) -> str:
+    """Return a power."""
+    return quantity(value, "W")
+
+
 def area(value: float) -> str:
     """Return an area in square millimetres."""
     return typeset(square_millimetres(value))
