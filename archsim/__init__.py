@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from archsim.metrics.quality import evaluate_quality
     from archsim.metrics.result import Result
     from archsim.pipeline import evaluate, evaluate_chips
+    from archsim.report.html import html_report, read_stored
     from archsim.sim.run import simulate
     from archsim.uncertainty import evaluate_uncertainty
     from archsim.workload.cache import trace_of
@@ -85,12 +86,14 @@ __all__ = [
     "evaluate_chips",
     "evaluate_quality",
     "evaluate_uncertainty",
+    "html_report",
     "load_arch",
     "load_dataset",
     "load_library",
     "load_trace",
     "load_workload",
     "map_trace",
+    "read_stored",
     "save_trace",
     "simulate",
     "trace_model",
@@ -120,6 +123,7 @@ _PLACES = {
     "archsim.metrics.quality": ("evaluate_quality",),
     "archsim.metrics.result": ("Result",),
     "archsim.pipeline": ("evaluate", "evaluate_chips"),
+    "archsim.report.html": ("html_report", "read_stored"),
     "archsim.sim.run": ("simulate",),
     "archsim.uncertainty": ("evaluate_uncertainty",),
     "archsim.workload.cache": ("trace_of",),

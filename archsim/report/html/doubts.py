@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from archsim.hardware.component import GRADES
 from archsim.metrics.energy import LEAKAGE
+from archsim.report.chips import TIERS
 from archsim.report.html import words
 from archsim.report.html.blocks import Block, Cell, Heading, Section, Table, Text, Tone, beside
 from archsim.report.html.columns import Column
@@ -40,6 +41,7 @@ def doubts(columns: Sequence[Column]) -> Iterator[Section]:
         before = f"{label}: " if len(found) > 1 else ""
         if r.imperfections:
             blocks.append(_imperfections(before, r.imperfections))
+            blocks += [Text(_computed(before, r.tiers))] if r.tiers else []
         else:
             blocks.append(
                 Text(words.led(before, "none is switched on: devices, reads, converters and random bits are ideal."))
@@ -87,6 +89,15 @@ def _grades(found: Sequence[tuple[str, ResultFile, Column]]) -> Table:
     cells = [{g: Cell(words.share(s), share=s) for g, s in column.items() if s} for column in columns.values()]
     names = [g for g in (*GRADES, words.UNKNOWN) if any(g in column for column in cells)]
     return beside("The share that figures of each grade stand for", "", list(columns), cells, names, MEANING)
+
+
+def _computed(before: str, tiers: Mapping[str, str]) -> str:
+    """Return how the answers of each layer were computed."""
+    layers: dict[str, list[str]] = defaultdict(list)
+    for name, tier in tiers.items():
+        layers[tier].append(name)
+    said = "; ".join(f"{', '.join(names)} {TIERS.get(tier, tier)}" for tier, names in layers.items())
+    return words.led(before, f"layers were computed as follows: {said}.")
 
 
 def _imperfections(before: str, effects: Sequence[Imperfection]) -> Table:

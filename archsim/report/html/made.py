@@ -10,7 +10,9 @@ from typing import Any
 from archsim.report.html import words
 from archsim.report.html.blocks import Block, Cell, Code, Folded, Heading, Section, Table, Text, beside
 from archsim.report.html.columns import Column
+from archsim.report.html.formats import ResultFile
 from archsim.report.html.stored import Stored
+from archsim.report.layout import count
 
 MANY = 40  # settings that differ; more than these say that the chips have little in common
 HASH = 12  # characters of a hash that are shown; the rest is in the configuration
@@ -38,18 +40,28 @@ def day(stored: Stored) -> str:
 def _versions(columns: Sequence[Column]) -> Table:
     cells = []
     for column in columns:
-        manifest = column.first.manifest
+        manifest, result = column.first.manifest, column.result
         hashes = {s.manifest.config_hash: s for s in column.stored.values()}
         cells.append(
             {
                 "folder": Cell(", ".join(s.name for s in column.stored.values())),
                 "seed": Cell(str(manifest.seed)),
+                **(_simulated(result) if result else {}),
                 "configuration": Cell(", ".join(h[:HASH] for h in hashes), "first characters of its SHA-256"),
                 **{name: Cell(number) for name, number in manifest.versions.items()},
                 **{name.replace("_", " "): Cell(text) for name, text in manifest.platform.items()},
             }
         )
     return beside("Versions, seed and machine", "", [c.label for c in columns], cells, words=True)
+
+
+def _simulated(result: ResultFile) -> dict[str, Cell]:
+    skipped = f"{count(result.skipped_passes)} exact repeats of them" if result.skipped_passes else ""
+    return {
+        "schedule": Cell(result.schedule.replace("_", " "), f"grain: {result.grain}"),
+        "passes simulated": Cell(count(result.simulated_passes), skipped),
+        "events": Cell(count(result.events)),
+    }
 
 
 def _configurations(columns: Sequence[Column]) -> Iterator[Block]:

@@ -154,5 +154,6 @@ class ResultFile(Judged):
     skipped_passes: int
     chip_sample: int
     imperfections: list[Imperfection]
+    tiers: dict[str, str]
     warnings: list[str]
     chips: dict[str, Any] | None = None
