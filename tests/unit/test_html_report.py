@@ -7,6 +7,7 @@ import json
 import math
 import re
 import shutil
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -119,6 +120,19 @@ def test_a_result_that_is_not_what_archsim_writes_is_refused(stored, tmp_path, c
     with pytest.raises(DataError, match=says) as error:
         read_stored(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c["platforms"][1]["headline"].update(latency=99), "comparison: 'modelled:h100' has no point 99"),
+        (lambda c: c["ratios"][0].update(platform="gone"), "'gone' has no point"),
+        (lambda c: c["platforms"].clear(), "comparison.platforms: "),
+    ],
+)
+def test_a_comparison_that_refers_to_nothing_is_refused(contents, change, says):
+    with pytest.raises(DataError, match=says):
+        changed(contents, "comparison", lambda d, _: change(d["comparison"]))
 
 
 @pytest.mark.parametrize(
@@ -405,6 +419,8 @@ def test_an_allowed_ratio_names_both_boundaries(contents, undrawn):
     assert best.children[3].text == "0.5 \N{MULTIPLICATION SIGN} 0.25 to 0.75; energy of chip here, of board there"
     assert "bad" in best.children[3].attributes["class"]
     assert "0.5 \N{MULTIPLICATION SIGN}" in card(root, "Energy over modelled:h100")
+    assert "the chip is worse; there: " in card(root, "Energy over modelled:h100")
+    assert card(root, "Energy over modelled:h100").endswith("; energy of chip here, of board there")
 
 
 def test_what_ended_midway_is_said(contents, undrawn):
@@ -464,6 +480,25 @@ def test_missing_parts_and_unbounded_numbers_make_a_page_all_the_same(contents, 
     assert [h.text for h in root.all("h3")][:1] == ["Calibration"]
 
 
+@pytest.mark.parametrize("kind", ["run", "evaluation", "comparison"])
+def test_whatever_is_cut_out_of_a_file_there_is_a_page_or_one_sentence(contents, kind, undrawn):
+    """A file with each of its parts missing in turn, or null."""
+    accepted = []
+
+    def cut(result, key, how):
+        place = result["comparison"] if kind == "comparison" else result
+        place.pop(key) if how == "gone" else place.update({key: None})
+
+    data = contents[kind][0]["comparison"] if kind == "comparison" else contents[kind][0]
+    for key in data:
+        for how in ("gone", "null"):
+            with suppress(DataError):
+                one = changed(contents, kind, lambda d, _, key=key, how=how: cut(d, key, how))
+                accepted.append(key)
+                parse(html_report([one]))
+    assert 3 < len(accepted) < len(data)
+
+
 # Files
 
 
@@ -510,6 +545,8 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         (words.share(0.1234), "12.3\xa0%"),
         (words.factor(0.00244), "0.00244\xa0\N{MULTIPLICATION SIGN}"),
         (words.factor(123456.0), "123\xa0456\xa0\N{MULTIPLICATION SIGN}"),
+        (words.factor(1234.5), "1234\xa0\N{MULTIPLICATION SIGN}"),
+        (words.factor(999.7), "1000\xa0\N{MULTIPLICATION SIGN}"),
         (words.factor(math.inf), "unknown"),
         (words.span(Range(value=1, low=0.5, high=2), "{:g}".format), "0.5 to 2"),
         (words.span(Range(value=1, low=None, high=2), "{:g}".format), "at most 2"),

@@ -94,13 +94,19 @@ def _card(what: str, found: Range, name: str, meaning: str) -> Card:
 
 
 def _gain(ratio: Ratio, c: Compared) -> Card:
-    """Return what one gains over a platform."""
+    """Return what one gains over a platform, with all that makes the comparison less than plain."""
     verdict = {"good": "the chip is better", "bad": "the chip is worse", "": "the ranges reach each other"}
     tone = words.tone(ratio)
-    points = next((p.points for p in c.platforms if p.name == ratio.platform), [])
-    how = f"; there: {way(points[ratio.point])}" if ratio.point is not None and ratio.point < len(points) else ""
+    said = [verdict[tone]]
+    other = next((p for p in c.platforms if p.name == ratio.platform), None)
+    if other and ratio.point is not None and (how := way(other.points[ratio.point])):
+        said.append(f"there: {how}")
+    if other and not other.same_network:
+        said.append(f"another network: {other.network}")
+    if across := words.boundaries(ratio):
+        said.append(across)
     what = f"{words.GAINS.get(ratio.what, ratio.what)} over {ratio.platform}"
-    return Card(what, words.factor(ratio.value), words.span(ratio, "{:.3g}".format), verdict[tone] + how, tone)
+    return Card(what, words.factor(ratio.value), words.span(ratio, words.times), "; ".join(said), tone)
 
 
 def _refused(c: Compared) -> Iterator[str]:
@@ -110,8 +116,8 @@ def _refused(c: Compared) -> Iterator[str]:
     for other in c.platforms[1:]:
         best = other.headline.get("energy")
         if other.name in refused and other.same_network and best is not None:
-            mine, its = chip.points[0], other.points[best]
-            if mine.energy_j and its.energy_j:
+            mine, its = next(iter(chip.points), None), other.points[best]
+            if mine and mine.energy_j and its.energy_j:
                 said = f"{_energy(mine, c.rate)} here, and {_energy(its, c.rate)} on {other.name}"
                 yield (
                     f"An image takes {said}. These are energies of different things ({chip.boundary} here,"

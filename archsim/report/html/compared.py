@@ -80,7 +80,10 @@ def _matrix(caption: str, ratios: Sequence[Ratio], marks: Mapping[str, str], rat
         [Cell(platform, ROLES.get(role, role)), *(_gain(found.get((platform, role, what)), marks) for what in whats)]
         for platform, role in dict.fromkeys((r.platform, r.role) for r in ratios)
     ]
-    head = ["", *(f"energy at {rate:g} images/s" if w == "energy_at_rate" else w for w in whats)]
+    head = [
+        "",
+        *(f"energy at {rate:g} images/s" if w == "energy_at_rate" and rate else w.replace("_", " ") for w in whats),
+    ]
     return Table(caption, head, rows, after(1, head))
 
 
@@ -89,10 +92,8 @@ def _gain(r: Ratio | None, marks: Mapping[str, str]) -> Cell:
         return ABSENT
     if r.refused:
         return Cell(f"none {marks[f'{r.platform}: {r.refused}']}", tone="dim")
-    ends = words.span(r, "{:.3g}".format)
-    mine, other = (*(b or "none" for b in r.boundaries), "none", "none")[:2]
-    across = f"energy of {mine} here, of {other} there" if r.what.startswith("energy") and mine != other else ""
-    return Cell(words.factor(r.value), "; ".join(filter(None, (ends, across))), words.tone(r))
+    ends = words.span(r, words.times)
+    return Cell(words.factor(r.value), "; ".join(filter(None, (ends, words.boundaries(r)))), words.tone(r))
 
 
 def _letters(i: int) -> str:

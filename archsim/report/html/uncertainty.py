@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archsim.report.html import words
-from archsim.report.html.blocks import Block, Cell, Folded, Heading, Row, Table, Text, after
+from archsim.report.html.blocks import ABSENT, Block, Cell, Folded, Heading, Row, Table, Text, after
 from archsim.report.html.formats import Effort, Range, Rule, SetOfImages, UncertaintyFile
 from archsim.report.html.pictures import Pictures
 
@@ -77,9 +77,7 @@ def _detection(before: str, u: UncertaintyFile) -> Block:
 
 def _curve(before: str, u: UncertaintyFile) -> Block:
     names = CURVE[u.task]
-    rows: list[Row] = [
-        [f"{s.severity or 0:g}°", *(figure(n, s.figures[n]) for n in names)] for s in (u.test, *u.rotation_degrees)
-    ]
+    rows: list[Row] = [[f"{s.severity or 0:g}°", *(_of(s, n) for n in names)] for s in (u.test, *u.rotation_degrees)]
     head = ["", *(words.title(n) for n in names)]
     return Folded(
         words.led(before, "by angle"), [Table(words.led(before, "turned test images"), head, rows, after(1, head))]
@@ -92,11 +90,8 @@ def _corruptions(before: str, u: UncertaintyFile) -> Block:
     by_name: dict[str, dict[float | None, SetOfImages]] = {}
     for s in u.corruptions:
         by_name.setdefault(s.set, {})[s.severity] = s
-    rows: list[Row] = [
-        [what, *(figure(name, row[level].figures[name]) if level in row else "" for level in levels)]
-        for what, row in by_name.items()
-    ]
-    known = figure(name, u.test.figures[name]).text
+    rows: list[Row] = [[what, *(_of(row.get(level), name) for level in levels)] for what, row in by_name.items()]
+    known = _of(u.test, name).text
     caption = words.led(before, f"{words.title(name)} by corruption and severity; {known} on the test set")
     head = ["", *(f"{level:g}" for level in levels)]
     return Folded(words.led(before, "by corruption"), [Table(caption, head, rows, after(1, head))])
@@ -107,7 +102,9 @@ def _selective(before: str, u: UncertaintyFile) -> Block:
     rows: list[Row] = []
     for score, curve in u.risk_coverage.items():
         area = Cell(f"{curve.aurc.value:.5f}", words.span(curve.aurc, "{:.5f}".format))
-        rows.append([_score(score), area, *(_percent(curve.risk_at_coverage[p], 2) for p in points)])
+        rows.append(
+            [_score(score), area, *(_percent(r, 2) if (r := curve.risk_at_coverage.get(p)) else ABSENT for p in points)]
+        )
     head = ["refused by", "AURC", *(words.share(float(p), 0) for p in points)]
     caption = words.led(before, "wrong answers among those kept, by the share of images answered")
     return Folded(words.led(before, "by score"), [Table(caption, head, rows, after(1, head))])
@@ -141,6 +138,10 @@ def _rule(rule: Rule, full: Effort) -> Row:
     accuracy = Cell(f"{100 * c.accuracy.value:+.2f} %", f"{100 * c.accuracy.low:+.2f} to {100 * c.accuracy.high:+.2f}")
     nll = Cell(f"{c.nll.value:+.4f}", f"{c.nll.low:+.4f} to {c.nll.high:+.4f}")
     return [name, *_effort("", rule, full)[1:], accuracy, nll]
+
+
+def _of(s: SetOfImages | None, name: str) -> Cell:
+    return figure(name, s.figures[name]) if s and name in s.figures else ABSENT
 
 
 def _set(s: SetOfImages) -> str:

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Literal
 
-from archsim.report.html.formats import Range
+from archsim.report.html.formats import Range, Ratio
 from archsim.report.layout import Say, count, percent, square_millimetres
 from archsim.report.summary import QUALITY, SHARES
 from archsim.report.uncertainty import VALUES
@@ -84,6 +84,12 @@ def led(before: str, text: str) -> str:
     return before + text if before else text[0].upper() + text[1:]
 
 
+def boundaries(ratio: Ratio) -> str:
+    """Return what the energies of a ratio cover, where that is not the same."""
+    here, there = (*(b or "none" for b in ratio.boundaries), "none", "none")[:2]
+    return f"energy of {here} here, of {there} there" if ratio.what.startswith("energy") and here != there else ""
+
+
 def plain(value: float) -> str:
     """Return a number of four decimals."""
     return f"{value:.4f}" if math.isfinite(value) else UNKNOWN
@@ -126,4 +132,9 @@ def factor(value: float) -> str:
     """Return a ratio, such as `35.2 ×`."""
     if not math.isfinite(value):
         return UNKNOWN
-    return f"{f'{value:.3g}' if value < 1e4 else number(value)}{GAP}\N{MULTIPLICATION SIGN}"
+    return f"{times(value)}{GAP}\N{MULTIPLICATION SIGN}"
+
+
+def times(value: float) -> str:
+    """Return a ratio without its sign: three digits, whole from a thousand on."""
+    return f"{value:.3g}" if value < 999.5 else number(round(value)) if value >= 1e4 else f"{value:.0f}"

@@ -47,7 +47,7 @@ def platforms(comparison: Shown, what: str) -> Plot | None:
     words = template.format(rate=data["rate"] or 0)
     rows = [(p, [*_marks(p, what, key_of)]) for p in data["platforms"]]
     rows = [(p, marks) for p, marks in rows if marks or (p["same_network"] and unit == "J")]
-    if len(rows) < 2:
+    if len(rows) < 2 or not any(marks for _, marks in rows):
         return None
     figure, (axes,) = panels(1.0 + ROOM * len(rows))
     for row, (platform, marks) in enumerate(rows):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from archsim.report.html.formats.base import Part, Range
 from archsim.report.html.formats.result import ResultFile
@@ -72,8 +72,19 @@ class Compared(Part):
     software: dict[str, Range] | None
     software_missing: str | None = None
     lost: list[str] = Field(default_factory=list)
-    platforms: list[PlatformRow]
+    platforms: list[PlatformRow] = Field(min_length=1)
     ratios: list[Ratio]
+
+    @model_validator(mode="after")
+    def _refers_to_what_is_there(self) -> Self:
+        """Refuse an index of a point that a platform does not have."""
+        sizes = {p.name: len(p.points) for p in self.platforms}
+        named = [(r.platform, r.point) for r in self.ratios]
+        named += [(p.name, index) for p in self.platforms for index in p.headline.values()]
+        for platform, index in named:
+            if index is not None and not 0 <= index < sizes.get(platform, 0):
+                raise ValueError(f"'{platform}' has no point {index}")
+        return self
 
 
 class ComparisonFile(Part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from archsim.report.html.formats.base import Judged, Part, Range
 
@@ -77,7 +77,7 @@ class UncertaintyFile(Part):
     SCHEMA: ClassVar[str] = "archsim/uncertainty@1"
     arch: str
     workload: str
-    task: str
+    task: Literal["classification", "regression"]
     seed: int
     config_hash: str
     images: int
