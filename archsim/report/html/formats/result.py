@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from archsim.report.html.formats.base import Judged, Number, Part, Range
 
 
@@ -157,3 +159,4 @@ class ResultFile(Judged):
     tiers: dict[str, str]
     warnings: list[str]
     chips: dict[str, Any] | None = None
+    buffers: list[dict[str, Any]] = Field(default_factory=list)

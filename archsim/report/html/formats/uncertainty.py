@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from archsim.report.html.formats.base import Judged, Part, Range
 
 
@@ -93,3 +95,4 @@ class UncertaintyFile(Part):
     risk_coverage: dict[str, Curve]
     adaptive: list[Rule]
     warnings: list[str]
+    per_chip: list[list[SetOfImages]] = Field(default_factory=list)
