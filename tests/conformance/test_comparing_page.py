@@ -54,7 +54,7 @@ def test_energies_of_the_gpus_on_the_page(found):
 def test_gains_on_the_page(found):
     text = shown("What the chip gains")
     given = [r for r in found.ratios if r.estimate]
-    assert len(given) == 8  # latency and throughput, best and naive, of two GPUs
+    assert len(given) == 12  # latency and throughput, best and naive, of two GPUs and a record
     for ratio in given:
         assert f"{ratio.estimate.value:.3g} x" in text, ratio
     assert "its energy is that of 'wall'" in text
