@@ -9,7 +9,7 @@ run: $(VENV)/.ready
 	$(BIN)/archsim run arch_configs/spatial_spindrop_stt.yaml workloads/lenet5_digits.yaml --passes 20
 
 test: $(VENV)/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
