@@ -24,7 +24,7 @@ from archsim.workload.spec import load_workload
 WORKLOADS = Path(__file__).parents[2] / "workloads"
 METHODS = ("spatial", "spindrop", "scale", "affine", "subset", "spinbayes")
 MODES = ("sequential", "folded", "shared_prefix")
-PASSES, IMAGES, SIGMAS, ALPHA = 1500, 3, 5, 1e-6
+PASSES, IMAGES, SIGMAS, ALPHA = 500, 3, 5, 1e-6
 
 
 class Functional(nn.Module):
