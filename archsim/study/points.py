@@ -1,0 +1,149 @@
+"""The points of a study: every combination of its axes, or a sample of them, less what its conditions leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from archsim.errors import ConfigError, nearest
+from archsim.study.axis import Axis, axis
+from archsim.study.expression import Expression
+from archsim.study.spec import Grid, Sampled, StudyConfig
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DesignPoint:
+    """One combination: its number among those of the study, and the value of every setting that is not the base's."""
+
+    number: int
+    values: Values
+
+
+@dataclass(frozen=True)
+class Space:
+    """All axes, in groups that go together, and the conditions on their combinations.
+
+    A group of several axes takes their first values together, then their second ones, and so on.
+    """
+
+    groups: tuple[tuple[Axis, ...], ...]
+    derive: Mapping[str, Expression]
+    keep: tuple[Expression, ...]
+    skip: tuple[Values, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Every axis, in the order of the file."""
+        return tuple(a for group in self.groups for a in group)
+
+    def complete(self, values: Values) -> Values | None:
+        """Return values with what is derived from them; None where a condition leaves the combination out."""
+        known = dict(values)
+        for path, formula in self.derive.items():
+            known[path] = formula.value(known)
+        if any(all(known[p] == v for p, v in combination.items()) for combination in self.skip):
+            return None
+        return known if all(condition.value(known) for condition in self.keep) else None
+
+    def combinations(self) -> Iterator[Values]:
+        """Yield every combination of all values, the last axis fastest."""
+        places = (range(len(group[0].values)) for group in self.groups)
+        for chosen in product(*places):
+            pairs = zip(self.groups, chosen, strict=True)
+            yield {a.path: a.values[i] for group, i in pairs for a in group}
+
+    def at(self, place: Sequence[float]) -> Values:
+        """Return the combination at a place in the unit cube, with one coordinate for each group."""
+        pairs = zip(self.groups, place, strict=True)
+        return {a.path: a.at(share) for group, share in pairs for a in group}
+
+
+def space_of(config: StudyConfig, where: str) -> Space:
+    """Return the space of a study; ConfigError for axes and conditions that do not go together."""
+    groups: list[tuple[Axis, ...]] = [
+        (axis(path, given, f"{where}: axes.{path}"),) for path, given in config.axes.items()
+    ]
+    for i, together in enumerate(config.zipped):
+        group = tuple(axis(path, given, f"{where}: zipped.{i}.{path}") for path, given in together.items())
+        counts = sorted({len(a.values) for a in group})
+        if len(counts) != 1 or counts[0] == 0:
+            raise ConfigError(f"{where}: zipped.{i}: axes that go together need as many values each, got {counts}")
+        groups.append(group)
+    space = Space(
+        tuple(groups),
+        {path: Expression(text, f"{where}: derive.{path}") for path, text in config.derive.items()},
+        tuple(Expression(text, f"{where}: keep.{i}") for i, text in enumerate(config.keep)),
+        tuple(config.skip),
+    )
+    _check(space, where)
+    return space
+
+
+def design_points(config: StudyConfig, where: str) -> Iterator[DesignPoint]:
+    """Yield the points of a study, numbered in order; those that its conditions leave out have no number.
+
+    The same file gives the same points. ConfigError where it gives none, or where an axis without steps is to be taken
+    whole.
+    """
+    space, number = space_of(config, where), 0
+    for values in _candidates(space, config.sampling, where):
+        completed = space.complete(values)
+        if completed is not None:
+            yield DesignPoint(number, completed)
+            number += 1
+    if not number:
+        raise ConfigError(f"{where}: its conditions leave no point")
+
+
+def _candidates(space: Space, sampling: Grid | Sampled, where: str) -> Iterator[Values]:
+    if isinstance(sampling, Sampled):
+        yield from (space.at(place) for place in _places(sampling, len(space.groups)))
+        return
+    endless = [a.path for a in space.axes if a.span is not None]
+    if endless:
+        raise ConfigError(f"{where}: axes.{endless[0]}: a grid needs `points` or `step`; or sample the range")
+    yield from space.combinations()
+
+
+def _places(sampling: Sampled, dimensions: int) -> Iterator[Sequence[float]]:
+    """Yield points of the unit cube; of a Sobol sequence the first so many of the next power of two."""
+    from scipy.stats import qmc  # nearly a second, which only a sampled study pays
+
+    rng = np.random.default_rng(sampling.seed)
+    if dimensions == 0:
+        yield ()
+    elif sampling.kind == "random":
+        yield from (rng.random(dimensions).tolist() for _ in range(sampling.points))
+    elif sampling.kind == "latin_hypercube":
+        yield from qmc.LatinHypercube(dimensions, rng=rng).random(sampling.points).tolist()
+    else:
+        exponent = max(0, (sampling.points - 1).bit_length())
+        yield from qmc.Sobol(dimensions, rng=rng).random_base2(exponent)[: sampling.points].tolist()
+
+
+def _check(space: Space, where: str) -> None:
+    """Refuse settings that are given twice, and conditions on settings that do not vary."""
+    paths = [*(a.path for a in space.axes), *space.derive]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ConfigError(f"{where}: '{path}' is given twice")
+    known = [a.path for a in space.axes]
+    for path, formula in space.derive.items():
+        _check_names(formula.names, known, f"{where}: derive.{path}")
+        known.append(path)
+    for i, condition in enumerate(space.keep):
+        _check_names(condition.names, known, f"{where}: keep.{i}")
+    for i, combination in enumerate(space.skip):
+        _check_names(combination, known, f"{where}: skip.{i}")
+
+
+def _check_names(names: Iterable[str], known: Sequence[str], where: str) -> None:
+    for name in sorted(names):
+        if name not in known:
+            raise ConfigError(f"{where}: '{name}' is no axis of this study{nearest(name, known)}")
