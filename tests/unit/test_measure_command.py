@@ -183,7 +183,9 @@ def test_unknown_ways_are_refused_with_the_nearest(tmp_path):
     assert not out.exists()
 
 
-def test_a_real_measurement_becomes_a_record_that_answers(tmp_path):
+def test_a_real_measurement_becomes_a_record_that_answers(tmp_path, monkeypatch):
+    loads = iter((98.0, 99.0))
+    monkeypatch.setattr("archsim.baselines.measured.machine.load", lambda: next(loads))
     out = tmp_path / "here.yaml"
     quick = ("--quick", "--limit", "0.02", "--software", "eager", "--mode", "folded")
     done = call(MLP, "-o", out, "--passes", "2", *quick)

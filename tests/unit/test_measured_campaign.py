@@ -122,6 +122,8 @@ def test_a_busy_machine_is_a_note(monkeypatch, load, busy):
     found = Bench().run()
     assert (note in found.notes) == busy
     assert found.about["state"] == {"temperature_c": 40, "load": load}
+    idle = Bench()
+    assert note not in idle.campaign.run([], None, None).notes  # nothing was measured beside it
 
 
 def test_who_measures_hears_first_of_the_platform_and_then_of_each_point():

@@ -76,9 +76,6 @@ class Campaign:
         self.no_energy: str | None = None
         self.rest: Idle | None = None
         self.about = about(device, protocol)
-        busy, cores = self.about["state"]["load"], machine.cores()
-        if busy is not None and busy > cores:
-            self.notes.append(f"other programs ran beside it (load {busy:g} on {cores} cores): times may be too long")
 
     def run(
         self,
@@ -96,6 +93,8 @@ class Campaign:
             with ExitStack() as stack:
                 stack.enter_context(torch.inference_mode())
                 self._open_meter(stack)
+                if jobs:
+                    self._watch_load()
                 if on_start:
                     on_start(self.platform())
                 for done, job in enumerate(jobs):
@@ -117,6 +116,12 @@ class Campaign:
                 len(self.points),
             ) from error
         return self.platform()
+
+    def _watch_load(self) -> None:
+        """Note that other programs are at work, which makes times too long."""
+        busy, cores = self.about["state"]["load"], machine.cores()
+        if busy is not None and busy > cores:
+            self.notes.append(f"other programs ran beside it (load {busy:g} on {cores} cores): times may be too long")
 
     def platform(self) -> Platform:
         """Return what has been measured so far."""
