@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from archsim.errors import ConfigError
 from archsim.hardware.describe import Row
@@ -23,27 +23,14 @@ from archsim.metrics.result import Result, finite
 LIBRARIES = ("numpy", "numba", "simpy", "pydantic", "pandas", "pyarrow")
 
 
-class OutputFolder:
-    """A folder that appears whole or not at all; use it in a `with` statement around the run.
+class _Output:
+    """What appears under its name when its `with` block ends well, and else not at all."""
 
-    It is filled under a temporary name beside its place and renamed when the block ends well. A folder that is there
-    already, with anything in it, is refused before anything runs, and never touched.
-
-    Raises `ConfigError` if the folder exists or cannot be made.
-    """
+    kind: ClassVar[str]
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._partial = self.path.absolute().with_name(f".{self.path.absolute().name}.{os.getpid()}.part")
-
-    def __enter__(self) -> Self:
-        try:
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                raise ConfigError(f"output folder '{self.path}' exists already; remove it or choose another")
-            self._partial.mkdir(parents=True)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -54,7 +41,35 @@ class OutputFolder:
         except OSError as failure:
             raise self._unwritable(failure) from failure
         finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self._discard()
+
+    def _discard(self) -> None:
+        """Remove what is left under the temporary name."""
+        raise NotImplementedError
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"output {self.kind} '{self.path}' cannot be written: {error.strerror or error}")
+
+
+class OutputFolder(_Output):
+    """A folder that appears whole or not at all; use it in a `with` statement around the run.
+
+    It is filled under a temporary name beside its place and renamed when the block ends well. A folder that is there
+    already, with anything in it, is refused before anything runs, and never touched.
+
+    Raises `ConfigError` if the folder exists or cannot be made.
+    """
+
+    kind = "folder"
+
+    def __enter__(self) -> Self:
+        try:
+            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                raise ConfigError(f"output folder '{self.path}' exists already; remove it or choose another")
+            self._partial.mkdir(parents=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self
 
     def bytes(self, name: str, content: bytes) -> None:
         """Write a file. This and the others raise `ConfigError` where it cannot be written."""
@@ -82,19 +97,17 @@ class OutputFolder:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(f"output folder '{self.path}' cannot be written: {error.strerror or error}")
+    def _discard(self) -> None:
+        shutil.rmtree(self._partial, ignore_errors=True)
 
 
-class OutputFile:
+class OutputFile(_Output):
     """A text file that appears whole or not at all; use it in a `with` statement around what makes its content.
 
     Raises `ConfigError` if there is such a file already, which is never touched, or if it cannot be written.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._partial = self.path.absolute().with_name(f".{self.path.name}.{os.getpid()}.part")
+    kind = "file"
 
     def __enter__(self) -> Self:
         try:
@@ -106,17 +119,6 @@ class OutputFile:
             raise self._unwritable(error) from error
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._partial.rename(self.path)
-        except OSError as failure:
-            raise self._unwritable(failure) from failure
-        finally:
-            self._partial.unlink(missing_ok=True)
-
     def text(self, content: str) -> None:
         """Write the content, in UTF-8."""
         try:
@@ -124,8 +126,8 @@ class OutputFile:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(f"output file '{self.path}' cannot be written: {error.strerror or error}")
+    def _discard(self) -> None:
+        self._partial.unlink(missing_ok=True)
 
 
 class ResultFolder(OutputFolder):
