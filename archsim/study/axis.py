@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -34,7 +35,8 @@ class Range(Model):
         return self
 
 
-AxisValues = list[Any] | str | Range
+Choices = dict[str, dict[str, Any]]
+AxisValues = list[Any] | str | Range | Choices
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,20 @@ def _read(amount: Amount) -> tuple[float, str]:
 
 @dataclass(frozen=True)
 class Axis:
-    """A setting, by its path, and what it may be: `values`, or anything within a continuous `span`."""
+    """A setting, by its path, and what it may be: `values`, or anything within a continuous `span`.
+
+    `choices`: where the values are names, the settings that each of them stands for.
+    """
 
     path: str
     values: tuple[Any, ...]
     span: Span | None = None
     scale: Scale = "linear"
+    choices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def settings(self, value: Any) -> Mapping[str, Any]:
+        """Return what a value sets, by path."""
+        return self.choices[value] if self.choices else {self.path: value}
 
     def at(self, share: float) -> Any:
         """Return the value at a place in [0, 1): one of the values, or along the span."""
@@ -113,6 +123,8 @@ def axis(path: str, given: AxisValues, where: str) -> Axis:
         return Axis(path, tuple(range(int(found[1]), int(found[2]) + 1)))
     if not given:
         raise ConfigError(f"{where}: has no values")
+    if isinstance(given, dict):
+        return Axis(path, tuple(given), choices=given)
     return Axis(path, tuple(given))
 
 

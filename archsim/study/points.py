@@ -12,17 +12,22 @@ import numpy as np
 from archsim.errors import ConfigError, nearest
 from archsim.study.axis import Axis, axis
 from archsim.study.expression import Expression
-from archsim.study.spec import Grid, Sampled, StudyConfig
+from archsim.study.spec import Sampled, Sampling, StudyConfig
 
 Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class DesignPoint:
-    """One combination: its number among those of the study, and the value of every setting that is not the base's."""
+    """One combination, and its number among those of the study.
+
+    `values`: of every axis and of what is derived, as tables show them. `settings`: what they set, by path; the same
+    but for names that stand for several settings.
+    """
 
     number: int
     values: Values
+    settings: Values
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,17 @@ class Space:
         """Every axis, in the order of the file."""
         return tuple(a for group in self.groups for a in group)
 
-    def complete(self, values: Values) -> Values | None:
-        """Return values with what is derived from them; None where a condition leaves the combination out."""
-        known = dict(values)
+    def point(self, number: int, values: Values) -> DesignPoint | None:
+        """Return the point of a combination; None where a condition leaves it out."""
+        settings = {path: v for a in self.axes for path, v in a.settings(values[a.path]).items()}
+        known = {**settings, **values}
         for path, formula in self.derive.items():
-            known[path] = formula.value(known)
-        if any(all(known[p] == v for p, v in combination.items()) for combination in self.skip):
+            known[path] = settings[path] = formula.value(known)
+        if any(all(known.get(p) == v for p, v in combination.items()) for combination in self.skip):
             return None
-        return known if all(condition.value(known) for condition in self.keep) else None
+        if not all(condition.value(known) for condition in self.keep):
+            return None
+        return DesignPoint(number, {**values, **{path: known[path] for path in self.derive}}, settings)
 
     def combinations(self) -> Iterator[Values]:
         """Yield every combination of all values, the last axis fastest."""
@@ -93,15 +101,14 @@ def design_points(config: StudyConfig, where: str) -> Iterator[DesignPoint]:
     """
     space, number = space_of(config, where), 0
     for values in _candidates(space, config.sampling, where):
-        completed = space.complete(values)
-        if completed is not None:
-            yield DesignPoint(number, completed)
+        if (point := space.point(number, values)) is not None:
+            yield point
             number += 1
     if not number:
         raise ConfigError(f"{where}: its conditions leave no point")
 
 
-def _candidates(space: Space, sampling: Grid | Sampled, where: str) -> Iterator[Values]:
+def _candidates(space: Space, sampling: Sampling, where: str) -> Iterator[Values]:
     if isinstance(sampling, Sampled):
         yield from (space.at(place) for place in _places(sampling, len(space.groups)))
         return
@@ -129,11 +136,11 @@ def _places(sampling: Sampled, dimensions: int) -> Iterator[Sequence[float]]:
 
 def _check(space: Space, where: str) -> None:
     """Refuse settings that are given twice, and conditions on settings that do not vary."""
-    paths = [*(a.path for a in space.axes), *space.derive]
+    paths = [path for a in space.axes for path in _set_by(a, some=True)] + [*space.derive]
     for path in paths:
         if paths.count(path) > 1:
             raise ConfigError(f"{where}: '{path}' is given twice")
-    known = [a.path for a in space.axes]
+    known = [path for a in space.axes for path in (a.path, *_set_by(a, some=False))]
     for path, formula in space.derive.items():
         _check_names(formula.names, known, f"{where}: derive.{path}")
         known.append(path)
@@ -141,6 +148,14 @@ def _check(space: Space, where: str) -> None:
         _check_names(condition.names, known, f"{where}: keep.{i}")
     for i, combination in enumerate(space.skip):
         _check_names(combination, known, f"{where}: skip.{i}")
+
+
+def _set_by(axis: Axis, *, some: bool) -> list[str]:
+    """Return every path that an axis sets, at all of its values or, where its values are names, at `some` of them."""
+    if not axis.choices:
+        return [axis.path]
+    made = [path for settings in axis.choices.values() for path in settings]
+    return [path for path in dict.fromkeys(made) if some or made.count(path) == len(axis.choices)]
 
 
 def _check_names(names: Iterable[str], known: Sequence[str], where: str) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from archsim.config import Document, Model, load
 from archsim.study.axis import AxisValues
 
 Goal = Literal["min", "max"]
-SETTINGS = ("passes", "images", "seed", "chip", "schedule", "grain")
+SETTINGS = ("passes", "images", "seed", "chip", "schedule", "grain", "stopping", "baseline")
 FILES = ("arch", "workload")
-WORKLOAD = "workload."
 
 
 class Grid(Model):
@@ -30,7 +30,30 @@ class Sampled(Model):
     seed: int = Field(0, ge=0)
 
 
-Sampling = Annotated[Grid | Sampled, Field(discriminator="kind")]
+class OneAtATime(Model):
+    """The base point, and for every axis its first and its last value with all others at the base: which axes count?"""
+
+    kind: Literal["one_at_a_time"]
+
+
+class Saltelli(Model):
+    """What Sobol indices are computed from: `points` x (axes + 2) combinations (Saltelli et al. 2010).
+
+    `points`: a power of two.
+    """
+
+    kind: Literal["saltelli"]
+    points: int = Field(ge=2, le=2**20)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _is_a_power_of_two(self) -> Saltelli:
+        if self.points & (self.points - 1):
+            raise ValueError(f"points: a Sobol sequence is balanced at powers of two; {self.points} is none")
+        return self
+
+
+Sampling = Annotated[Grid | Sampled | OneAtATime | Saltelli, Field(discriminator="kind")]
 
 
 class Limit(Model):
@@ -41,10 +64,14 @@ class Limit(Model):
 
 
 class Search(Model):
-    """A search for the best points: so many are tried, chosen by what was found before."""
+    """A search for the best points: so many are tried, chosen by what was found before, `batch` at a time.
+
+    Which points are tried depends on the seed and on `batch`, never on how many workers there are.
+    """
 
     trials: int = Field(ge=1, le=1_000_000)
     sampler: Literal["nsga2", "tpe", "random"] = "nsga2"
+    batch: int = Field(32, ge=1, le=10_000)
     seed: int = Field(0, ge=0)
 
 
@@ -52,9 +79,12 @@ class StudyConfig(Document):
     """A study. Paths to files are relative to the study's own file.
 
     `axes`: settings by path: of the architecture (`crossbar.rows`), of the workload (`workload.dataset.split`), of the
-    run (passes, images, seed, chip, schedule, grain), or whole files (arch, workload). `zipped`: axes that go together,
-    value by value. `derive`: settings that follow from others. `keep`: conditions that points must meet, as formulas of
-    axes; `skip`: combinations to be left out. `quality`: False for timing and energy alone.
+    component library (`library.peripheral.sense_amp.energy`), of the run (passes, images, seed, chip, schedule, grain,
+    stopping, baseline), or whole files (arch, workload); or names, each of which stands for several settings.
+    `zipped`: axes that go together, value by value. `ranges`: entries of the library, each varied over its range, or
+    all that the chip is built from. `derive`: settings that follow from others. `keep`: conditions that points must
+    meet, as formulas of axes; `skip`: combinations to be left out. `quality`: False for timing and energy alone; `ood`:
+    sets of images to be told from known ones. `average`: axes over which points are averaged before they are compared.
     """
 
     SCHEMA: ClassVar[str] = "archsim/study@1"
@@ -63,16 +93,20 @@ class StudyConfig(Document):
     description: str = ""
     arch: str
     workload: str
+    overrides: dict[str, Any] = Field({}, description="settings of every point, by path")
     passes: int | None = Field(None, ge=1)
     images: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)
     quality: bool = True
+    ood: list[str] = Field([])
     axes: dict[str, AxisValues] = Field({})
     zipped: list[dict[str, AxisValues]] = Field([])
+    ranges: list[str] | Literal["all"] = Field([])
     derive: dict[str, str] = Field({})
     keep: list[str] = Field([])
     skip: list[dict[str, Any]] = Field([])
     sampling: Sampling = Grid()
+    average: list[str] = Field([])
     objectives: dict[str, Goal] = Field({})
     limits: dict[str, Limit] = Field({})
     search: Search | None = None
@@ -84,8 +118,8 @@ class StudyConfig(Document):
         return self._folder / name
 
 
-def load_study_file(path: Path | str) -> StudyConfig:
-    """Read a study file; ConfigError holds every problem in it."""
-    config = load(StudyConfig, path)
+def load_study_file(path: Path | str, overrides: Iterable[str] = ()) -> StudyConfig:
+    """Read a study file, with `path.to.key=value` overrides; ConfigError holds every problem in it."""
+    config = load(StudyConfig, path, overrides)
     config._folder = Path(path).parent
     return config

@@ -194,3 +194,35 @@ def test_files_are_relative_to_the_study(tmp_path):
     config = load_study_file(file)
     assert config.file(config.arch).resolve() == tmp_path / "a.yaml"
     assert [p.values for p in design_points(config, str(file))] == [{"passes": 1}, {"passes": 2}, {"passes": 3}]
+
+
+# --- names that stand for several settings ---
+
+METHODS = {
+    "spatial": {"arch": "a.yaml", "workload": "w.yaml", "stochastic.count": 15},
+    "spindrop": {"arch": "b.yaml", "workload": "v.yaml"},
+}
+
+
+def test_a_name_stands_for_several_settings():
+    found = [*design_points(study(axes={"method": METHODS, "passes": [1, 20]}), "s")]
+    assert [dict(p.values) for p in found[:2]] == [{"method": "spatial", "passes": n} for n in (1, 20)]
+    assert dict(found[1].settings) == {**METHODS["spatial"], "passes": 20}
+    assert dict(found[3].settings) == {**METHODS["spindrop"], "passes": 20}
+
+
+def test_conditions_see_names_and_what_all_of_them_set():
+    kept = study(axes={"method": METHODS, "passes": [1, 20]}, keep=["passes > 1 or method == 'spatial'"])
+    assert [(p.values["method"], p.values["passes"]) for p in design_points(kept, "s")] == [
+        ("spatial", 1), ("spatial", 20), ("spindrop", 20),
+    ]  # fmt: skip
+    assert len(values(axes={"method": METHODS}, skip=[{"arch": "b.yaml"}])) == 1
+    with pytest.raises(ConfigError, match=r"'stochastic\.count' is no axis"):
+        values(axes={"method": METHODS}, keep=["stochastic.count > 3"])
+    with pytest.raises(ConfigError, match="'arch' is given twice"):
+        values(axes={"method": METHODS, "arch": ["c.yaml"]})
+
+
+def test_sobol_indices_need_a_power_of_two():
+    with pytest.raises(ConfigError, match="12 is none"):
+        study(sampling={"kind": "saltelli", "points": 12})
