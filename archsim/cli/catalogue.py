@@ -20,11 +20,13 @@ from archsim.hardware.arch import ArchConfig
 from archsim.hardware.entry import Entry, Formula
 from archsim.hardware.library import SECTIONS, LibraryFile
 from archsim.report.layout import Cell, heading, table
+from archsim.study import StudyConfig
 from archsim.workload.spec import WorkloadConfig
 
 FOLDERS = {
     "arch_configs": "Chips",
     "workloads": "Workloads",
+    "studies": "Studies",
     "arch_configs/gpu": "Modelled GPUs",
     "arch_configs/gpu/published": "Published GPU measurements",
     "arch_configs/records": "Measurements",
@@ -32,7 +34,7 @@ FOLDERS = {
 }
 MODELS: dict[str, type[Document]] = {
     "arch": ArchConfig, "workload": WorkloadConfig, "record": Record, "gpu": Device, "gpu_family": Family,
-    "measurements": Measurements,
+    "measurements": Measurements, "study": StudyConfig,
 }  # fmt: skip
 CHOICES = ("device", "strategy", "replication", "placement", "overflow", "schedule", "grain", "scope", "kind")
 

@@ -18,6 +18,8 @@ from archsim.errors import ArchsimError, ConfigError, DataError, nearest
 from archsim.hardware.arch import ArchConfig, load_arch
 from archsim.hardware.chip import build_chip
 from archsim.hardware.library import load_library
+from archsim.study import StudyConfig, load_study_file, space_of
+from archsim.study.checks import check_study
 from archsim.workload.spec import WorkloadConfig, load_workload
 from archsim.workload.tracefile import load_trace
 
@@ -49,6 +51,7 @@ def _check(file: Path) -> str:
         Device.SCHEMA: _device,
         Family.SCHEMA: _family,
         Measurements.SCHEMA: _measurements,
+        StudyConfig.SCHEMA: _study,
     }
     schema = read_yaml(file).get("schema")
     if schema not in kinds:
@@ -87,6 +90,13 @@ def _measurements(file: Path) -> str:
     for device, mode in {(case.system.device, case.system.power_mode) for case in runs}:
         find_device(device).mode(mode)
     return f"measurements of {len(runs)} runs on {len({case.key for case in runs})} systems"
+
+
+def _study(file: Path) -> str:
+    config, where = load_study_file(file), str(file)
+    check_study(config, where)
+    axes = [a.path for a in space_of(config, where).axes]
+    return f"study '{config.name}' over {', '.join(axes) or config.sampling.kind}"
 
 
 def _workload(file: Path) -> str:

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     RECORD = "record"
     GPU = "gpu"
     GPU_FAMILY = "gpu_family"
+    STUDY = "study"
     MEASUREMENTS = "measurements"
 
 
@@ -86,7 +87,7 @@ def train(
 
 def schema(
     kind: Annotated[
-        Kind, typer.Argument(metavar="arch|workload|components|record|gpu|gpu_family", help="Kind of file.")
+        Kind, typer.Argument(metavar="KIND", help=f"Kind of file: {', '.join(kind.value for kind in Kind)}.")
     ],
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
