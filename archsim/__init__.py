@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         MappingError,
         PlausibilityWarning,
         SimulationError,
+        StoreError,
         TraceError,
         UnitError,
     )
@@ -76,6 +77,7 @@ __all__ = [
     "Quantization",
     "Result",
     "SimulationError",
+    "StoreError",
     "TraceError",
     "UnitError",
     "build_chip",
@@ -111,6 +113,7 @@ _PLACES = {
         "MappingError",
         "PlausibilityWarning",
         "SimulationError",
+        "StoreError",
         "TraceError",
         "UnitError",
     ),

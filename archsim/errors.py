@@ -50,6 +50,14 @@ class DeviceLostError(DeviceError):
         super().__init__(message)
 
 
+class ClusterError(ArchsimError):
+    """Workers to compute on cannot be reached or started, are of another archsim, or were lost."""
+
+
+class StoreError(ArchsimError):
+    """A study's store cannot be read or written: a full disk, a folder without permission, a lock that stays."""
+
+
 class PlausibilityWarning(UserWarning):
     """A result lies outside the band that published chips span."""
 
