@@ -8,9 +8,10 @@ from dataclasses import replace
 from archsim.baselines.network import signature
 from archsim.baselines.platform import ON_CHIP, OperatingPoint, Platform, Source
 from archsim.hardware.component import GRADES
+from archsim.metrics.costs import OFF_CHIP, PICO, Costs
 from archsim.metrics.energy import LEAKAGE, EnergyRow, total
 from archsim.metrics.intervals import Estimate
-from archsim.metrics.result import OFF_CHIP, PICO, Result
+from archsim.metrics.result import Result
 from archsim.units import show
 from archsim.workload.trace import Trace
 
@@ -23,14 +24,8 @@ def chip_platform(result: Result, trace: Trace, batches: Sequence[int] = (1,)) -
     Its boundary is the chip: energy without off-chip memory, of which a note tells. Images that come together follow
     each other through the chip, at the interval of a long run. Latency has no interval: none is known.
     """
-    return Platform(
-        name=result.arch,
-        origin="simulated",
-        device="spintronic chip, simulated",
-        network=trace.name,
-        signature=signature(trace),
-        points=tuple(_point(result, trace, batch) for batch in batches),
-        boundary="chip",
+    return replace(
+        platform_of_costs(result.arch, result, trace, batches),
         sources=tuple(_sources(result)),
         about={
             "config_hash": result.config_hash,
@@ -42,10 +37,23 @@ def chip_platform(result: Result, trace: Trace, batches: Sequence[int] = (1,)) -
     )
 
 
-def _point(result: Result, trace: Trace, batch: int) -> OperatingPoint:
-    log = result.log
+def platform_of_costs(name: str, costs: Costs, trace: Trace, batches: Sequence[int] = (1,)) -> Platform:
+    """Return as `chip_platform` what is compared, without what is said about it."""
+    return Platform(
+        name=name,
+        origin="simulated",
+        device="spintronic chip, simulated",
+        network=trace.name,
+        signature=signature(trace),
+        points=tuple(_point(costs, trace, batch) for batch in batches),
+        boundary="chip",
+    )
+
+
+def _point(costs: Costs, trace: Trace, batch: int) -> OperatingPoint:
+    log = costs.log
     seconds = (log.latency_ps + (batch - 1) * log.image_interval_ps) * PICO
-    inside = [row for row in result.energy if row.part != OFF_CHIP]
+    inside = [row for row in costs.energy if row.part != OFF_CHIP]
     leaked = total(row for row in inside if row.action == LEAKAGE)
     dynamic = total((row for row in inside if row.action != LEAKAGE), 1 / log.images)
     whole = log.total_ps * PICO
@@ -57,7 +65,7 @@ def _point(result: Result, trace: Trace, batch: int) -> OperatingPoint:
         precision=_precision(trace),
         latency_s=Estimate(seconds, seconds, seconds, EXACT_TIME),
         interval_s=log.image_interval_ps * PICO,
-        energy_j=result.energy_on_chip,
+        energy_j=costs.energy_on_chip,
         dynamic_j=dynamic,
         idle_w=replace(leaked, value=leaked.value / whole, low=leaked.low / whole, high=leaked.high / whole),
         terms={

@@ -6,7 +6,7 @@ keeps the write errors of the first time.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -36,38 +36,69 @@ def read_models(
     """
     op = placed.stage.node.op
     assert isinstance(op, Weighted)
-    variation = cell_variation(placed, chip, passes)
-    return tuple(
-        read_model(weights, placed, chip, sample, converter, variation, copy) for copy, weights in enumerate(op.copies)
-    )
+    errors = errors_of(placed, chip, converter, passes)
+    return tuple(_read_model(weights, placed, chip, sample, errors, copy) for copy, weights in enumerate(op.copies))
 
 
-def read_model(
-    weights: Weights,
-    placed: Placed,
-    chip: Chip,
-    sample: ChipSample,
-    converter: Converter,
-    variation: CellVariation,
-    copy: int = 0,
-) -> ReadModel | None:
-    """Return how one copy of a layer's weights is read; None where nothing is imperfect."""
-    value, where = chip.effects.value, (placed.name, copy)
-    offset, gain = value("converter.offset") * 2**converter.lsb_log2, value("converter.gain")
+@dataclass(frozen=True)
+class Errors:
+    """How large the errors of a layer's arrays are, before any is drawn; see `ReadModel`.
+
+    `cell`, `variation`: None where all cells are nominal. `offset`, `gain`: deviations over the converters.
+    """
+
+    cell: Cell | None
+    variation: CellVariation | None
+    sigma_on: float
+    sigma_off: float
+    offset: float
+    gain: float
+    droop: float
+    floor: float
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing is imperfect."""
+        return self.variation is None and not any((self.sigma_on, self.sigma_off, self.offset, self.gain, self.droop))
+
+
+def errors_of(placed: Placed, chip: Chip, converter: Converter, passes: int) -> Errors:
+    """Return the errors of a layer; arguments as for `read_models`."""
+    value, variation = chip.effects.value, cell_variation(placed, chip, passes)
     cell = layer_cell(chip, placed.tiling)
     on, off = cell.read_noise(value("cells.read_noise")) if cell else (0.0, 0.0)
     droop = _droop(chip, cell) if cell else 0.0
-    lines = _lines(weights, placed, cell, variation, sample, copy) if cell and not variation.is_ideal else None
-    if lines is None and not any((offset, gain, on, off, droop)):
-        return None
-    return ReadModel(
-        lines=lines,
+    varied = cell is not None and not variation.is_ideal
+    return Errors(
+        cell=cell if varied else None,
+        variation=variation if varied else None,
         sigma_on=on,
         sigma_off=off,
-        offset=_of_converters(chip.arch, placed.tiling, sample, offset, *where, "offset") if offset else None,
-        gain=_of_converters(chip.arch, placed.tiling, sample, gain, *where, "gain") if gain else None,
+        offset=value("converter.offset") * 2**converter.lsb_log2,
+        gain=value("converter.gain"),
         droop=droop,
         floor=cell.floor if cell and droop else 0.0,
+    )
+
+
+def _read_model(
+    weights: Weights, placed: Placed, chip: Chip, sample: ChipSample, errors: Errors, copy: int
+) -> ReadModel | None:
+    """Return how one copy of a layer's weights is read; None where nothing is imperfect."""
+    lines = None
+    if errors.cell is not None and errors.variation is not None:
+        lines = _lines(weights, placed, errors.cell, errors.variation, sample, copy)
+    if lines is None and replace(errors, cell=None, variation=None).none:
+        return None
+    where, offset, gain = (placed.name, copy), errors.offset, errors.gain
+    return ReadModel(
+        lines=lines,
+        sigma_on=errors.sigma_on,
+        sigma_off=errors.sigma_off,
+        offset=_of_converters(chip.arch, placed.tiling, sample, offset, *where, "offset") if offset else None,
+        gain=_of_converters(chip.arch, placed.tiling, sample, gain, *where, "gain") if gain else None,
+        droop=errors.droop,
+        floor=errors.floor,
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from archsim.config import Document, Frequency, Model, Temperature, Voltage, load, origin
+from archsim.config import Document, Frequency, Model, Temperature, Voltage, origin, override, read_yaml, validate
 from archsim.hardware.imperfections import Imperfections
 from archsim.hardware.parts.array import ColumnMux, Crossbar, Decoder, ParityTree, RowDriver
 from archsim.hardware.parts.buffer import Buffer, OffChipMemory
@@ -133,12 +134,33 @@ class ArchConfig(Document):
         return self.lsb_cells == 1 and span // 2 <= top - 1 and (span + 1) // 2 <= top
 
 
+@dataclass(frozen=True)
+class ArchFile:
+    """An architecture file that has been read, its `base:` merged; many architectures may be made of it.
+
+    `data`: what it says. `folder`: which the name of its component library is relative to.
+    """
+
+    path: Path
+    data: Mapping[str, Any]
+    folder: Path
+
+    def arch(self, overrides: Iterable[str] = ()) -> ArchConfig:
+        """Return the architecture with `path.to.key=value` overrides applied; ConfigError holds every problem."""
+        arch = validate(ArchConfig, override(self.data, overrides), str(self.path))
+        arch._folder = self.folder
+        return arch
+
+
+def read_arch(path: Path | str) -> ArchFile:
+    """Read an architecture file without checking it; ConfigError where it cannot be read."""
+    return ArchFile(Path(path), read_yaml(path), origin(path, "library").parent)
+
+
 def load_arch(path: Path | str, overrides: Iterable[str] = ()) -> ArchConfig:
     """Return the architecture in a YAML file, its `base:` merged and `path.to.key=value` overrides applied.
 
     Raises:
         ConfigError: every problem of the file, each with its place.
     """
-    arch = load(ArchConfig, path, overrides)
-    arch._folder = origin(path, "library").parent
-    return arch
+    return read_arch(path).arch(overrides)

@@ -61,6 +61,12 @@ class Entry(Model):
         note = "; ".join(part for part in (f"per {self.per}" if self.per else "", self.note) if part)
         return Figure(value, low, high, self.grade, self.source, note)
 
+    def restated(self, value: Amount) -> Entry:
+        """Return the entry with another value of the same kind, within its range: ASSUMED, as no source states it."""
+        note = "; ".join(part for part in (self.note, f"set to {value}, the library states {self.value}") if part)
+        known = {name: getattr(self, name) for name in type(self).model_fields}
+        return Entry.model_construct(**{**known, "value": value, "grade": "ASSUMED", "note": note})
+
 
 class Formula(Model):
     """A closed form that the constants beside it belong to, and where it holds."""

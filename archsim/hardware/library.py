@@ -12,8 +12,9 @@ no unit and says in `unit:` what it counts. A group may hold a `formula:` beside
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
@@ -41,6 +42,7 @@ class LibraryFile(Document):
     published_macros: dict[str, Macro] = Field({})
 
 
+ROUNDING = 1e-9  # relative, of values that were computed from the ends of a range
 SECTIONS = ("devices", "rng", "peripheral", "digital", "memory", "interconnect", "scaling", "models")
 
 
@@ -63,9 +65,7 @@ class Library:
         Raises:
             ConfigError: no such entry (names the nearest), or it is of another dimension.
         """
-        if path not in self.entries:
-            raise ConfigError(f"{self.name}: no entry '{path}'{nearest(path, self._near(path))}")
-        entry = self.entries[path]
+        entry = self._entry(path)
         if entry.dimension != dimension:
             wanted = f"'{dimension}' (like '{units.dimension_named(dimension).example}')"
             raise UnitError(f"{self.name}: {path}: expected dimension {wanted}, got '{entry.value}'")
@@ -86,6 +86,39 @@ class Library:
     def source(self, key: str) -> str:
         """Return the citation behind a source key; ConfigError with the nearest key where there is none."""
         return _pick(self.sources, key, f"{self.name}: no source")
+
+    def with_values(self, values: Mapping[str, Any]) -> Library:
+        """Return the library with other values of some entries: by path, quantities with their units or plain numbers.
+
+        A value must lie in its entry's range. Range and sources stay, as they are about the same thing; the grade
+        becomes ASSUMED and the note says what the library states, since no source states this value.
+
+        Raises:
+            ConfigError: no such entry (names the nearest), a value of another dimension or outside the range.
+        """
+        changed = {path: self._with_value(path, value) for path, value in values.items()}
+        return replace(self, entries=MappingProxyType({**self.entries, **changed}))
+
+    def _with_value(self, path: str, value: Any) -> Entry:
+        entry, where = self._entry(path), f"{self.name}: {path}"
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ConfigError(f"{where}: expected one value like '{entry.value}', got {value!r}")
+        if isinstance(value, str) != isinstance(entry.value, str):
+            raise UnitError(f"{where}: expected a value like '{entry.value}', got '{value}'")
+        given = units.parse(value, entry.dimension) if isinstance(value, str) else float(value)
+        if given == entry.figure.value:
+            return entry
+        for end, written in ((entry.figure.low, entry.range[0]), (entry.figure.high, entry.range[1])):
+            if math.isclose(given, end, rel_tol=ROUNDING, abs_tol=0.0):
+                return entry.restated(written)
+        if not entry.figure.low < given < entry.figure.high:
+            raise ConfigError(f"{where}: {value} lies outside its range [{entry.range[0]}, {entry.range[1]}]")
+        return entry.restated(value)
+
+    def _entry(self, path: str) -> Entry:
+        if path not in self.entries:
+            raise ConfigError(f"{self.name}: no entry '{path}'{nearest(path, self._near(path))}")
+        return self.entries[path]
 
     def __iter__(self) -> Iterator[tuple[str, Entry]]:
         """Iterate over (path, entry) in the order of the file."""

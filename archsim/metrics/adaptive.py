@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, nearest
 from archsim.metrics.intervals import Estimate, Floats, Integers, mean, paired_difference, proportion
 from archsim.metrics.quality import (
     Prediction,
@@ -25,6 +25,8 @@ from archsim.metrics.quality import (
     predict,
 )
 
+Kind = Literal["margin", "hoeffding", "curtailed"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 LEAST = 2  # passes that tell anything about how passes differ
 ROUNDING = 1e-12  # of sums of probabilities and of logarithms
 
@@ -44,12 +46,12 @@ class StoppingRule:
     `least`: passes that every image takes. Raises `ConfigError` for values that make no rule.
     """
 
-    kind: Literal["margin", "hoeffding", "curtailed"]
+    kind: Kind
     bound: float | None = None
     least: int = LEAST
 
     def __post_init__(self) -> None:
-        if self.kind not in ("margin", "hoeffding", "curtailed"):
+        if self.kind not in KINDS:
             raise ConfigError(f"stopping rule: '{self.kind}' is not one of margin, hoeffding, curtailed")
         if self.kind == "curtailed" and self.bound is not None:
             raise ConfigError("stopping rule: 'curtailed' takes no bound")
@@ -57,6 +59,18 @@ class StoppingRule:
             raise ConfigError(f"stopping rule: '{self.kind}' needs a bound between 0 and 1, got {self.bound}")
         if self.least < 1:
             raise ConfigError(f"stopping rule: an image takes at least 1 pass, got {self.least}")
+
+    @staticmethod
+    def parse(text: str) -> StoppingRule:
+        """Return the rule of a name such as `margin 0.9` or `curtailed`; `ConfigError` where it names none."""
+        kind, *bound = text.split()
+        if kind not in KINDS:
+            raise ConfigError(f"stopping rule '{text}': unknown kind '{kind}'{nearest(kind, KINDS)}")
+        try:
+            (number,) = map(float, bound) if bound else (None,)
+        except ValueError:
+            raise ConfigError(f"stopping rule '{text}': expected a kind and a number, such as '{kind} 0.9'") from None
+        return StoppingRule(kind, number)
 
     @property
     def name(self) -> str:

@@ -116,7 +116,17 @@ def evaluate_quality(
     the calibration errors and nothing else. Raises `DataError` for bad logits (see `predict`) or labels that do not fit
     them.
     """
-    prediction = predict(logits)
+    return judge(predict(logits), labels, rng, bins, resamples)
+
+
+def judge(
+    prediction: Prediction,
+    labels: npt.NDArray[Any],
+    rng: np.random.Generator,
+    bins: int = ECE_BINS,
+    resamples: int = 1000,
+) -> Quality:
+    """Judge what is predicted for N images against their labels; see `evaluate_quality`."""
     images, classes = prediction.probabilities.shape
     truth = check_labels(labels, images, classes)
     correct = prediction.label == truth

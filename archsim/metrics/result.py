@@ -10,9 +10,10 @@ from typing import Any
 from archsim.hardware.component import Figure
 from archsim.hardware.describe import Row
 from archsim.hardware.effects import Effect
+from archsim.metrics.costs import PICO, Costs
 from archsim.metrics.critical import Step
 from archsim.metrics.endurance import Endurance
-from archsim.metrics.energy import LEAKAGE, EnergyRow, grouped, total
+from archsim.metrics.energy import total
 from archsim.metrics.intervals import Estimate
 from archsim.metrics.layers import LayerRow
 from archsim.metrics.memory import Memory
@@ -20,19 +21,16 @@ from archsim.metrics.plausibility import Check
 from archsim.metrics.quality import Quality
 from archsim.metrics.regression import RegressionQuality
 from archsim.metrics.roofline import Roofline
-from archsim.sim.log import RunLog, StationTotal
 from archsim.units import show
 
 SCHEMA = "archsim/result@1"
-PICO = 1e-12
-OFF_CHIP = "memory"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Result:
+class Result(Costs):
     """Cost and quality of one network on one chip.
 
-    `energy`: over the whole run, by layer, part and action. `area_m2`: by part. `critical_path`: of one image with one
+    `critical_path`: of one image with one
     pass. `quality`: None where there were no labelled images. `config`: everything that made the result, expanded;
     `config_hash`: a hash of it. `chip_sample`: which sampled chip answered. `effects`: the imperfections that are on.
     `tiers`: by layer, how it was computed ("packed": exactly, "noise": with the noise of reads, "conductance": cell by
@@ -44,9 +42,6 @@ class Result:
     workload: str
     seed: int
     config_hash: str
-    log: RunLog
-    energy: tuple[EnergyRow, ...]
-    area_m2: Table[str, Estimate]
     memory: Memory
     endurance: Endurance
     plausibility: tuple[Check, ...]
@@ -69,54 +64,6 @@ class Result:
             f"<Result: {self.workload} on {self.arch}, {self.log.images} images x {self.log.passes} passes:"
             f" {show(self.latency_s_per_image, 's')} and {show(self.energy_j_per_image.value, 'J')} an image{found}>"
         )
-
-    @property
-    def latency_s_per_image(self) -> float:
-        """Seconds from the load of an image to its averaged answer, with the chip otherwise idle."""
-        return self.log.latency_ps * PICO
-
-    @property
-    def throughput_images_per_s(self) -> float:
-        """Images a second in the long run."""
-        return 1 / (self.log.image_interval_ps * PICO)
-
-    @property
-    def energy_j_per_image(self) -> Estimate:
-        """Joules an image, leakage and off-chip memory included."""
-        return total(self.energy, 1 / self.log.images)
-
-    @property
-    def energy_on_chip(self) -> Estimate:
-        """Joules an image without the off-chip memory: what most publications count."""
-        return total((r for r in self.energy if r.part != OFF_CHIP), 1 / self.log.images)
-
-    @property
-    def power_w(self) -> float:
-        """Average power over the run."""
-        return total(self.energy).value / (self.log.total_ps * PICO)
-
-    def energy_by(self, what: str) -> Table[str, Estimate]:
-        """Return joules an image by "part", "layer" or "action" (part.action)."""
-        keys = {
-            "part": lambda r: r.part,
-            "layer": lambda r: r.layer,
-            "action": lambda r: f"{r.part}.{r.action}",
-        }
-        return grouped(self.energy, keys[what], 1 / self.log.images)
-
-    @property
-    def leakage_j_per_image(self) -> Estimate:
-        """Joules an image that flow whether or not anything happens."""
-        return total((r for r in self.energy if r.action == LEAKAGE), 1 / self.log.images)
-
-    @property
-    def bottleneck(self) -> StationTotal:
-        """The station that was busy for the largest part of the run."""
-        return max(self.log.stations, key=lambda s: s.busy_ps)
-
-    def utilisation(self, station: StationTotal) -> float:
-        """Return which part of the run a station was busy."""
-        return station.busy_ps / self.log.total_ps
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: SI units in the keys, null where a number is infinite or unknown."""
@@ -149,9 +96,7 @@ class Result:
             "energy_j_total": plain(total(self.energy)),
             "power_w": self.power_w,
             "area_m2": {
-                "value": sum(a.value for a in self.area_m2.values()),
-                "low": sum(a.low for a in self.area_m2.values()),
-                "high": sum(a.high for a in self.area_m2.values()),
+                **plain(self.area),
                 "by_part": {k: plain(v) for k, v in self.area_m2.items()},
             },
             "memory_bits": {"total": self.memory.total, **asdict(self.memory)},

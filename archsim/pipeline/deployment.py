@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Mapping as Table
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -18,9 +18,8 @@ from archsim.hardware.chip import Chip
 from archsim.mapping.plan import Mapping, map_trace
 from archsim.metrics.quality import Quality, evaluate_quality
 from archsim.metrics.regression import RegressionQuality, evaluate_regression, noise_of
-from archsim.pipeline.inputs import ChipLike, NetworkLike, chip_of, data_of, images_of, passes_of, source_of
+from archsim.pipeline.inputs import ChipLike, Inputs, NetworkLike, Overrides, images_of, passes_of
 from archsim.pipeline.sampled import SampledChip, sample_chip
-from archsim.workload.cache import trace_of
 from archsim.workload.data import ImageSet
 from archsim.workload.spec import Workload
 from archsim.workload.trace import Trace
@@ -30,7 +29,10 @@ RESAMPLING_STREAM = 1  # the seed's stream for confidence intervals; stream 0 is
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """A network on a design of chip. `wanted`: images to evaluate; `exact`: whether fewer will not do."""
+    """A network on a design of chip. `wanted`: images to evaluate; `exact`: whether fewer will not do.
+
+    `inputs`: reads the images.
+    """
 
     mapping: Mapping
     source: Workload | Trace
@@ -38,6 +40,7 @@ class Deployment:
     wanted: int
     exact: bool
     seed: int
+    inputs: Inputs = field(default_factory=Inputs)
 
     @property
     def chip(self) -> Chip:
@@ -52,12 +55,12 @@ class Deployment:
     @cached_property
     def data(self) -> ImageSet:
         """The images to evaluate, read when they are first needed."""
-        return data_of(self.source, self.wanted, exact=self.exact)
+        return self.inputs.images(self.source, self.wanted, exact=self.exact)
 
     @cached_property
     def training_data(self) -> ImageSet:
         """At most as many images that the network was trained on."""
-        return data_of(self.source, len(self.data), exact=False, split="train")
+        return self.inputs.images(self.source, len(self.data), exact=False, split="train")
 
     def on_chip(self, number: int = 0) -> SampledChip:
         """Return the network on sampled chip `number` of this design."""
@@ -121,13 +124,17 @@ def deploy(
     images: int | None = None,
     seed: int = 0,
     overrides: Iterable[str] = (),
+    inputs: Inputs | None = None,
 ) -> Deployment:
     """Place a network on a chip; the arguments are those of `evaluate`.
 
+    `inputs`: reads the files, each once for all that is deployed with it; by default they are read for this alone.
+
     Raises an `ArchsimError` for whatever does not fit together. Images are read later, when they are needed.
     """
-    chip = chip_of(arch, overrides)
-    source = source_of(workload)
-    trace = source if isinstance(source, Trace) else trace_of(source)
+    inputs, settings = inputs or Inputs(), Overrides.of(overrides)
+    chip = inputs.chip(arch, settings)
+    source = inputs.source(workload, settings)
+    trace = inputs.trace(source)
     passes, wanted = passes_of(source, passes), images_of(source, images)
-    return Deployment(map_trace(trace, chip), source, passes, wanted, images is not None, seed)
+    return Deployment(map_trace(trace, chip), source, passes, wanted, images is not None, seed, inputs)

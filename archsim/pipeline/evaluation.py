@@ -8,10 +8,9 @@ from archsim.config import content_hash
 from archsim.functional import FunctionalRun
 from archsim.hardware.describe import cited, describe
 from archsim.mapping.plan import Mapping
+from archsim.metrics.costs import costs_of
 from archsim.metrics.critical import critical_path
 from archsim.metrics.endurance import endurance_of
-from archsim.metrics.energy import energy_rows
-from archsim.metrics.intervals import Estimate
 from archsim.metrics.layers import layer_rows
 from archsim.metrics.memory import memory_of
 from archsim.metrics.plausibility import Check, plausibility
@@ -82,14 +81,14 @@ def measured(
 ) -> Result:
     """Simulate time and energy of what was computed, `run`, or of what is to be expected, and put all together."""
     mapping, design = at_work.mapping, at_work.chip
-    activity = activities(mapping, run)
+    activity = activities(mapping, run.activity if run else None)
     count = at_work.wanted if run is None else len(at_work.data)
     log = simulate(
         mapping, images=count, passes=at_work.passes, activity=activity, schedule=schedule, grain=grain,
         recorder=recorder,
     )  # fmt: skip
-    energy = tuple(energy_rows(log, design))
-    checks = plausibility(mapping, log, energy)
+    costs = costs_of(log, design)
+    checks = plausibility(mapping, log, costs.energy)
     config = at_work.config(
         images=log.images, schedule=log.schedule, grain=log.grain, function=run is not None,
         chip_sample=chip.sample.number,
@@ -101,12 +100,12 @@ def measured(
         seed=at_work.seed,
         config_hash=content_hash(dict(config)),
         log=log,
-        energy=energy,
-        area_m2={n: Estimate(f.value, f.low, f.high, "component ranges") for n, f in design.area_by_part().items()},
+        energy=costs.energy,
+        area_m2=costs.area_m2,
         memory=memory_of(mapping, log),
         endurance=endurance_of(mapping, log),
         plausibility=checks,
-        layers=layer_rows(mapping, log, activity, energy),
+        layers=layer_rows(mapping, log, activity, costs.energy),
         critical_path=critical_path(mapping, log.schedule, log.grain),
         roofline=roofline(mapping, log),
         quality=quality,

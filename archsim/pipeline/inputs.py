@@ -3,38 +3,159 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from archsim.config import validate
+from archsim.config import dump, override, validate
+from archsim.config.yaml_file import load_text
 from archsim.errors import ConfigError, DataError
-from archsim.hardware.arch import ArchConfig, load_arch
+from archsim.hardware.arch import ArchConfig, ArchFile, read_arch
 from archsim.hardware.chip import Chip, build_chip
+from archsim.hardware.library import Library, load_library
+from archsim.workload.cache import trace_of
 from archsim.workload.data import ImageSet, load_dataset
-from archsim.workload.spec import DatasetChoice, Workload, load_workload
+from archsim.workload.spec import DatasetChoice, Workload, WorkloadConfig, load_workload
 from archsim.workload.trace import Trace
 from archsim.workload.tracefile import load_trace
 
 DEFAULT_PASSES = 20
 DEFAULT_IMAGES = 100
+OF_WORKLOAD = "workload."
+OF_LIBRARY = "library."
+MOST_SETS = 4  # of images that are kept; one may take a hundred megabytes
 
 ChipLike: TypeAlias = ArchConfig | Chip | Path | str
 NetworkLike: TypeAlias = Workload | Trace | Path | str
 
 
-def chip_of(arch: ChipLike, overrides: Iterable[str] = ()) -> Chip:
-    """Return the chip of an architecture or of its file, to which `overrides` apply."""
-    if isinstance(arch, Chip):
-        return arch
-    return build_chip(arch if isinstance(arch, ArchConfig) else load_arch(arch, overrides))
+@dataclass(frozen=True)
+class Overrides:
+    """Settings "path.to.key=value", by what they belong to; those of workload and library without their prefix."""
+
+    arch: tuple[str, ...] = ()
+    workload: tuple[str, ...] = ()
+    library: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(settings: Iterable[str]) -> Overrides:
+        """Sort settings: "workload.PATH=value", "library.ENTRY=value", and all others, the architecture's."""
+        sorted_: dict[str, list[str]] = {"": [], OF_WORKLOAD: [], OF_LIBRARY: []}
+        for setting in settings:
+            prefix = next((p for p in (OF_WORKLOAD, OF_LIBRARY) if setting.startswith(p)), "")
+            sorted_[prefix].append(setting.removeprefix(prefix))
+        return Overrides(*map(tuple, sorted_.values()))
+
+    def entries(self) -> dict[str, Any]:
+        """Return the values of library entries by path; ConfigError for a setting without `=`."""
+        values = {}
+        for setting in self.library:
+            path, equals, text = setting.partition("=")
+            where = f"--set {OF_LIBRARY}{setting}"
+            if not equals:
+                raise ConfigError(f"{where}: expected {OF_LIBRARY}entry=value")
+            values[path.strip()] = load_text(text, where)
+        return values
 
 
-def source_of(workload: NetworkLike) -> Workload | Trace:
-    """Return a workload or a trace, read from its file where it is one."""
-    if isinstance(workload, Workload | Trace):
-        return workload
-    is_yaml = Path(workload).suffix in (".yaml", ".yml")
-    return load_workload(workload) if is_yaml else load_trace(workload)
+NONE = Overrides()
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Reads what a user hands over, every file once: what several evaluations share is kept.
+
+    Files are taken not to change meanwhile.
+    """
+
+    _archs: dict[str, ArchFile] = field(default_factory=dict)
+    _libraries: dict[Path, Library] = field(default_factory=dict)
+    _sources: dict[tuple[str, tuple[str, ...]], Workload | Trace] = field(default_factory=dict)
+    _traces: dict[int, tuple[Workload, Trace]] = field(default_factory=dict)
+    _images: dict[tuple[Any, ...], ImageSet] = field(default_factory=dict)
+
+    def chip(self, arch: ChipLike, overrides: Overrides = NONE) -> Chip:
+        """Return the chip of an architecture or of its file, to which overrides apply."""
+        if isinstance(arch, Chip):
+            return arch
+        config = arch if isinstance(arch, ArchConfig) else self.arch_file(arch).arch(overrides.arch)
+        library = self.library(config.library_path)
+        if overrides.library and not isinstance(arch, ArchConfig):
+            library = library.with_values(overrides.entries())
+        return build_chip(config, library)
+
+    def arch_file(self, path: Path | str) -> ArchFile:
+        """Return an architecture file."""
+        key = str(path)
+        if key not in self._archs:
+            self._archs[key] = read_arch(path)
+        return self._archs[key]
+
+    def library(self, path: Path) -> Library:
+        """Return a component library."""
+        if path not in self._libraries:
+            self._libraries[path] = load_library(path)
+        return self._libraries[path]
+
+    def source(self, workload: NetworkLike, overrides: Overrides = NONE) -> Workload | Trace:
+        """Return a workload or a trace, read from its file where it is one, with overrides; a trace takes none."""
+        settings = overrides.workload
+        if isinstance(workload, Workload | Trace):
+            return changed(workload, settings)
+        key = (str(workload), settings)
+        if key not in self._sources:
+            is_yaml = Path(workload).suffix in (".yaml", ".yml")
+            found = load_workload(workload, settings) if is_yaml else changed(load_trace(workload), settings)
+            self._sources[key] = found
+        return self._sources[key]
+
+    def trace(self, source: Workload | Trace) -> Trace:
+        """Return the network as data."""
+        if isinstance(source, Trace):
+            return source
+        if id(source) not in self._traces:
+            self._traces[id(source)] = (source, trace_of(source))  # the source is held, so that its id stays its own
+        return self._traces[id(source)][1]
+
+    def images(self, source: Workload | Trace, count: int, *, exact: bool, split: str | None = None) -> ImageSet:
+        """Return labelled images: the workload's, or those that a trace says it was made for.
+
+        `exact`: so many were asked for, and fewer will not do. `split`: instead of the one that they name.
+        """
+        choice = dataset_of(source)
+        centred = choice.preprocessing == "centred"
+        key = (choice.name, split or choice.split, count, centred, exact)
+        if key not in self._images:
+            found = load_dataset(choice.name, split or choice.split, count=count, centred=centred, exact=exact)
+            if len(self._images) >= MOST_SETS:
+                self._images.pop(next(iter(self._images)))
+            self._images[key] = found
+        return self._images[key]
+
+
+def changed(source: Workload | Trace, settings: tuple[str, ...]) -> Workload | Trace:
+    """Return a workload with "path=value" settings; `ConfigError` for a trace with any."""
+    if not settings:
+        return source
+    if isinstance(source, Trace):
+        raise ConfigError(
+            f"--set {OF_WORKLOAD}{settings[0]}: '{source.name}' is a trace, which has no settings; give its workload"
+            " file instead"
+        )
+    config = validate(WorkloadConfig, override(dump(source.config), settings), str(source.path))
+    return Workload(config, source.path)
+
+
+def dataset_of(source: Workload | Trace) -> DatasetChoice:
+    """Return which images a network is for; `DataError` for a trace that does not say."""
+    if isinstance(source, Workload):
+        return source.config.dataset
+    made_for = source.meta.get("dataset")
+    if not isinstance(made_for, dict):
+        raise DataError(
+            f"trace '{source.name}' does not say which data set it is for; run its workload file, or costs alone"
+        )
+    return validate(DatasetChoice, made_for, f"trace '{source.name}': dataset")
 
 
 def passes_of(source: Workload | Trace, given: int | None) -> int:
@@ -45,23 +166,6 @@ def passes_of(source: Workload | Trace, given: int | None) -> int:
 def images_of(source: Workload | Trace, given: int | None) -> int:
     """Return the number of images: those given, or the workload's."""
     return _positive("images", given, _default(source, "images", DEFAULT_IMAGES))
-
-
-def data_of(source: Workload | Trace, count: int, *, exact: bool, split: str | None = None) -> ImageSet:
-    """Return labelled images: the workload's, or those that a trace says it was made for.
-
-    `exact`: so many were asked for, and fewer will not do. `split`: instead of the one that they name.
-    """
-    if isinstance(source, Workload):
-        return source.data(count, split=split, exact=exact)
-    made_for = source.meta.get("dataset")
-    if not isinstance(made_for, dict):
-        raise DataError(
-            f"trace '{source.name}' does not say which data set it is for; run its workload file, or costs alone"
-        )
-    choice = validate(DatasetChoice, made_for, f"trace '{source.name}': dataset")
-    centred = choice.preprocessing == "centred"
-    return load_dataset(choice.name, split or choice.split, count=count, centred=centred, exact=exact)
 
 
 def _default(source: Workload | Trace, name: str, otherwise: int) -> int:

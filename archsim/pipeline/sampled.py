@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from archsim.errors import ConfigError
 from archsim.functional import FunctionalRun, LayerEncoding, compute
+from archsim.functional.activity import LayerActivity
 from archsim.functional.arrays import read_models
 from archsim.functional.chance import Chance, chances_on
 from archsim.functional.encoding import Converter
@@ -90,14 +91,14 @@ def layer_converter(arch: ArchConfig, tiling: Tiling) -> Converter:
     return Converter(arch.converter.bits, min(wanted, arch.lsb_cells.bit_length() - 1))
 
 
-def activities(mapping: Mapping, run: FunctionalRun | None) -> dict[str, Activity]:
+def activities(mapping: Mapping, counts: Table[str, LayerActivity] | None) -> dict[str, Activity]:
     """Return how busy each layer's arrays are: as the functional pass counted, or as is to be expected."""
     out = {}
     for p in mapping.placed():
-        if run is None:
+        if counts is None:
             out[p.name] = expected_activity(p.stage, p.tiling.rows)
             continue
-        counted = run.activity[p.name]
+        counted = counts[p.name]
         positions = counted.evaluations * p.stage.positions * p.tiling.blocks
         out[p.name] = Activity(counted.rows_driven / positions, counted.rows_dropped / positions, measured=True)
     return out

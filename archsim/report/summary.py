@@ -10,8 +10,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from archsim.metrics.chips import Batch
+from archsim.metrics.costs import OFF_CHIP, PICO
 from archsim.metrics.intervals import Estimate
-from archsim.metrics.result import OFF_CHIP, PICO, Result
+from archsim.metrics.result import Result
 from archsim.report.chips import imperfections, spread_over_chips
 from archsim.report.layout import (
     Cell,

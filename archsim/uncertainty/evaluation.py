@@ -103,7 +103,7 @@ def _on_one_chip(
     note(1 + len(sets))
     rules: tuple[Adaptive, ...] = ()
     if adaptive:
-        simulator = Simulator(at_work.mapping, len(known), activities(at_work.mapping, run))
+        simulator = Simulator(at_work.mapping, len(known), activities(at_work.mapping, run.activity))
         rules = judge_rules(run.logits, known.labels, unknown, simulator)
     config = at_work.config(
         images=len(known),

@@ -20,7 +20,7 @@ def test_function_and_time_draw_the_same_bits(method):
     mapping = map_trace(method_lenet5(method), make_chip(base="neuspin_sot.yaml"))
     images = np.random.default_rng(0).integers(0, 2, (IMAGES, 1, 28, 28)).astype(np.float32)
     run = sample_chip(mapping, PASSES).answers(images)
-    activity = activities(mapping, run)
+    activity = activities(mapping, run.activity)
     log = simulate(mapping, images=IMAGES, passes=PASSES, activity=activity)
     paid, driven = Counter(), Counter()
     for op in log.operations:
