@@ -185,6 +185,7 @@ class Digital(Model):
 
 
 LANE = frozenset({"threshold", "affine", "activation", "quantizer", "adder"})  # one of them at a time
+SMALLEST = 0.2  # of a 5-bit shift-and-add unit: what one of very few bits is taken to need
 APPLIED = MappingProxyType(  # what an operation on a layer's results may use, by unit
     {u: frozenset(RECIPES[u].actions) for u in (*sorted(LANE), "pool", "softmax", "statistics")}
 )
@@ -208,15 +209,20 @@ class ShiftAdd(Model):
     costs: ApplyCosts = ApplyCosts()
 
     def part(self, site: Site, bits: int) -> Part:
-        """Return the units of a core; energy and area on the line through NeuroSim's 5- and 8-bit units (DERIVED)."""
+        """Return the units of a core; energy and area on the line through NeuroSim's 5- and 8-bit units (DERIVED).
+
+        Where the two ends are varied apart, the line may fall below zero: it is followed down to a fifth of the
+        5-bit unit, the smallest that is taken for the area as well (ASSUMED).
+        """
         base = "peripheral.shift_adder"
 
         def energy() -> Figure:
             five, eight = (site.figure(f"{base}.energy_{b}b", "energy") for b in (5, 8))
-            return spread_like(five.value + (eight.value - five.value) / 3 * (bits - 5), five)
+            line = five.value + (eight.value - five.value) / 3 * (bits - 5)
+            return spread_like(max(line, SMALLEST * five.value), five)
 
         def area() -> Figure:
-            return site.figure(f"{base}.area_5b", "area") * max(0.2, bits / 5)
+            return site.figure(f"{base}.area_5b", "area") * max(SMALLEST, bits / 5)
 
         action = Action(lambda: site.clocked(energy()), lambda: site.cycles(site.figure(f"{base}.latency_5b", "time")))
         component = build(
