@@ -44,8 +44,7 @@ def costs(frame: pd.DataFrame, objectives: Mapping[str, Goal]) -> pd.DataFrame:
 
 def comparable(frame: pd.DataFrame, objectives: Mapping[str, Goal], limits: Mapping[str, Limit]) -> pd.Series[bool]:
     """Tell for every row whether it may stand on a front: all limits kept, all objectives finite numbers."""
-    finite = np.isfinite(costs(frame, objectives)).all(axis=1)
-    return feasible(frame, limits) & finite
+    return feasible(frame, limits) & np.isfinite(costs(frame, objectives).to_numpy(float)).all(axis=1)
 
 
 def feasible(frame: pd.DataFrame, limits: Mapping[str, Limit]) -> pd.Series[bool]:

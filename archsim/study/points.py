@@ -11,8 +11,10 @@ import numpy as np
 
 from archsim.errors import ConfigError, nearest
 from archsim.study.axis import Axis, axis
+from archsim.study.base import Base
 from archsim.study.expression import Expression
-from archsim.study.spec import Sampled, Sampling, StudyConfig
+from archsim.study.ranges import with_ranges
+from archsim.study.spec import Grid, OneAtATime, Saltelli, Sampled, StudyConfig
 
 Values = Mapping[str, Any]
 
@@ -73,7 +75,8 @@ class Space:
 
 
 def space_of(config: StudyConfig, where: str) -> Space:
-    """Return the space of a study; ConfigError for axes and conditions that do not go together."""
+    """Return the space of a study, its `ranges` among the axes; ConfigError for what does not go together."""
+    config = with_ranges(config, where)
     groups: list[tuple[Axis, ...]] = [
         (axis(path, given, f"{where}: axes.{path}"),) for path, given in config.axes.items()
     ]
@@ -99,23 +102,72 @@ def design_points(config: StudyConfig, where: str) -> Iterator[DesignPoint]:
     The same file gives the same points. ConfigError where it gives none, or where an axis without steps is to be taken
     whole.
     """
+    config = with_ranges(config, where)
     space, number = space_of(config, where), 0
-    for values in _candidates(space, config.sampling, where):
+    complete = isinstance(config.sampling, OneAtATime | Saltelli)
+    for values in _candidates(space, config, where):
         if (point := space.point(number, values)) is not None:
             yield point
             number += 1
+        elif complete:
+            kind = config.sampling.kind
+            raise ConfigError(
+                f"{where}: sampling '{kind}' needs every point, but keep or skip leave out point {number}"
+            )
     if not number:
         raise ConfigError(f"{where}: its conditions leave no point")
 
 
-def _candidates(space: Space, sampling: Sampling, where: str) -> Iterator[Values]:
+def _candidates(space: Space, config: StudyConfig, where: str) -> Iterator[Values]:
+    sampling = config.sampling
     if isinstance(sampling, Sampled):
-        yield from (space.at(place) for place in _places(sampling, len(space.groups)))
-        return
-    endless = [a.path for a in space.axes if a.span is not None]
-    if endless:
-        raise ConfigError(f"{where}: axes.{endless[0]}: a grid needs `points` or `step`; or sample the range")
-    yield from space.combinations()
+        return (space.at(place) for place in _places(sampling, len(space.groups)))
+    if isinstance(sampling, Grid):
+        endless = [a.path for a in space.axes if a.span is not None]
+        if endless:
+            raise ConfigError(f"{where}: axes.{endless[0]}: a grid needs `points` or `step`; or sample the range")
+        return space.combinations()
+    if not space.groups:
+        raise ConfigError(f"{where}: sampling '{sampling.kind}' needs axes (or `ranges`) to vary")
+    if isinstance(sampling, OneAtATime):
+        return one_at_a_time(space, Base(config, where))
+    return (space.at(place) for place in saltelli(len(space.groups), sampling.points, sampling.seed))
+
+
+def one_at_a_time(space: Space, base: Base) -> Iterator[Values]:
+    """Yield the base, then for each group of axes its first and its last values with all others at the base.
+
+    So group g (from 0) has the points 1 + 2 g and 2 + 2 g. ConfigError for a setting that the base does not have.
+    """
+    nominal = {a.path: base.nominal(a) for a in space.axes}
+    yield nominal
+    for group in space.groups:
+        first, last = zip(*(_ends(a) for a in group), strict=True)
+        for end in (first, last):
+            yield {**nominal, **{a.path: value for a, value in zip(group, end, strict=True)}}
+
+
+def saltelli(dimensions: int, points: int, seed: int) -> Iterator[Sequence[float]]:
+    """Yield places in the unit cube from which Sobol indices are computed (Saltelli et al. 2010, table 2, radial).
+
+    One scrambled Sobol sequence of 2 d dimensions gives `points` pairs of rows a, b. Pair j takes the d + 2 places from
+    number j (d + 2) on: a, b, then for each dimension the row a with that coordinate from b.
+    """
+    from scipy.stats import qmc  # nearly a second, which only a sampled study pays
+
+    sequence = qmc.Sobol(2 * dimensions, rng=np.random.default_rng(seed))
+    for row in sequence.random_base2(points.bit_length() - 1).tolist():
+        a, b = row[:dimensions], row[dimensions:]
+        yield a
+        yield b
+        for i in range(dimensions):
+            yield [*a[:i], b[i], *a[i + 1 :]]
+
+
+def _ends(axis: Axis) -> tuple[Any, Any]:
+    if axis.span is None:
+        return axis.values[0], axis.values[-1]
+    return axis.span.written(axis.span.start), axis.span.written(axis.span.stop)
 
 
 def _places(sampling: Sampled, dimensions: int) -> Iterator[Sequence[float]]:
