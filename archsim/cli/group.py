@@ -28,8 +28,8 @@ class Commands(TyperGroup):
             for line in str(error).splitlines():
                 typer.echo(f"error: {line}", err=True)
             raise typer.Exit(WRONG_INPUT) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
+        except KeyboardInterrupt as stop:
+            typer.echo(f"interrupted: {stop}" if str(stop) else "interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # what is left in the buffer must not raise again when the interpreter flushes it at exit

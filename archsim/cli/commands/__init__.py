@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from archsim.cli.commands import compare, inspect, simulate
+from archsim.cli.commands import compare, explore, inspect, simulate
 
 COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
     {
@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "evaluate": simulate.evaluate,
         "compare": compare.compare,
         "report": compare.report,
+        "sweep": explore.sweep,
         "waterfall": simulate.waterfall,
         "check": inspect.check,
         "show": inspect.show,

@@ -1,0 +1,49 @@
+"""What runs many design points: the arguments of the commands and their help texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archsim.cli.commands.options import Json, Settings
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.")]
+Folder = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the study, made or continued [out/NAME].")
+]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", help="Processes, or SLURM jobs [as many as there are processors].")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Compute on a Dask cluster: tcp://host:port; or start one: local, slurm."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on although the study file has changed; what still counts is kept.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Also run again what failed before.")]
+
+
+def sweep(
+    study: StudyFile,
+    out: Folder = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Run one of N parts, each in a store of its own in the folder.")
+    ] = None,
+    resume: Resume = False,
+    retry_failed: RetryFailed = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the points and an estimate of the time; write nothing.")
+    ] = False,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate every point of a study; interrupted or killed, the same command goes on from there."""
+    from archsim.cli import campaigning, sweeping
+
+    options = campaigning.Options(out, workers, scheduler, shard, resume, retry_failed)
+    sweeping.sweep(study, tuple(settings or ()), options, dry_run=dry_run, as_json=as_json)
