@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +10,17 @@ import pandas as pd
 
 from archsim.errors import ConfigError, nearest
 from archsim.study.spec import Goal, Limit
+from archsim.study.tables import StudyData
+from archsim.study.volume import contribution, nondominated
 
-Floats = npt.NDArray[np.float64]
-COSTS = ("energy_j_per_image", "latency_s_per_image", "area_m2")
+COUNT = "averaged"
+WANTED = ("energy_j_per_image", "latency_s_per_image", "area_m2", "nll")
+
+
+def default_objectives(figures: Iterable[str]) -> dict[str, Goal]:
+    """Return what a study that names no objectives is after: energy, latency, area and, where it is known, the NLL."""
+    known = frozenset(figures)
+    return {name: "min" for name in WANTED if name in known}
 
 
 def front(
@@ -44,7 +51,8 @@ def costs(frame: pd.DataFrame, objectives: Mapping[str, Goal]) -> pd.DataFrame:
 
 def comparable(frame: pd.DataFrame, objectives: Mapping[str, Goal], limits: Mapping[str, Limit]) -> pd.Series[bool]:
     """Tell for every row whether it may stand on a front: all limits kept, all objectives finite numbers."""
-    return feasible(frame, limits) & np.isfinite(costs(frame, objectives).to_numpy(float)).all(axis=1)
+    finite: npt.NDArray[np.bool_] = np.isfinite(costs(frame, objectives).to_numpy(float)).all(axis=1)
+    return feasible(frame, limits) & finite
 
 
 def feasible(frame: pd.DataFrame, limits: Mapping[str, Limit]) -> pd.Series[bool]:
@@ -56,87 +64,6 @@ def feasible(frame: pd.DataFrame, limits: Mapping[str, Limit]) -> pd.Series[bool
         high = np.inf if limit.at_most is None else limit.at_most
         able &= figure.between(low, high)
     return able
-
-
-def nondominated(points: Floats) -> npt.NDArray[np.intp]:
-    """Return the places, in rising order, of the rows of (N, k) that no other row beats; all numbers, less is better.
-
-    Of equal rows the first stands for all. O(n log n) for up to three objectives, O(n x front) for more.
-    """
-    if len(points) == 0:
-        return np.zeros(0, np.intp)
-    distinct, first = np.unique(points, axis=0, return_index=True)  # by the first objective, then the second, ...
-    if points.shape[1] == 1:
-        kept = np.zeros(1, np.intp)
-    elif points.shape[1] == 2:
-        lowest = np.minimum.accumulate(distinct[:, 1])
-        kept = np.flatnonzero(np.r_[True, distinct[1:, 1] < lowest[:-1]])
-    elif points.shape[1] == 3:
-        kept = _of_three(distinct[:, 1:])
-    else:
-        kept = _of_many(distinct)
-    return np.sort(first[kept])
-
-
-def _of_three(rest: Floats) -> npt.NDArray[np.intp]:
-    """Return the rows, sorted by a first objective, that no earlier row beats in the other two.
-
-    What earlier rows leave open is a staircase: `xs` rising, `ys` falling.
-    """
-    xs: list[float] = []
-    ys: list[float] = []
-    kept = []
-    for place, (x, y) in enumerate(rest.tolist()):
-        step = bisect_right(xs, x)
-        if step and ys[step - 1] <= y:
-            continue
-        kept.append(place)
-        start = end = bisect_left(xs, x)
-        while end < len(ys) and ys[end] >= y:
-            end += 1
-        xs[start:end], ys[start:end] = [x], [y]
-    return np.array(kept, np.intp)
-
-
-def _of_many(distinct: Floats) -> npt.NDArray[np.intp]:
-    """Return the rows, in lexicographic order and without repeats, that no row beats: only an earlier one can."""
-    best, kept = np.empty_like(distinct), list[int]()
-    for place, row in enumerate(distinct):
-        if not (best[: len(kept)] <= row).all(axis=1).any():
-            best[len(kept)] = row
-            kept.append(place)
-    return np.array(kept, np.intp)
-
-
-def hypervolume(points: Floats, reference: Floats) -> float:
-    """Return the volume that points of shape (N, k) beat, up to a reference point; less is better. Exact.
-
-    What lies beyond the reference in any objective counts for nothing. Sliced along the last objective: a point adds
-    what it beats of a space of one dimension less and earlier points do not (While, Bradstreet & Barone 2012, WFG).
-    """
-    inside = points[(points < reference).all(axis=1)]
-    if len(inside) == 0:
-        return 0.0
-    if points.shape[1] == 1:
-        return float(reference[0] - inside.min())
-    best = inside[nondominated(inside)]
-    if points.shape[1] == 2:
-        best = best[np.argsort(best[:, 0])]
-        widths = np.append(best[1:, 0], reference[0]) - best[:, 0]
-        return float(widths @ (reference[1] - best[:, 1]))
-    best = best[np.argsort(best[:, -1], kind="stable")]
-    lower, end = best[:, :-1], reference[:-1]
-    return sum(
-        float(reference[-1] - best[i, -1]) * (float(np.prod(end - lower[i])) - _shared(lower[:i], lower[i], end))
-        for i in range(len(best))
-    )
-
-
-def contribution(point: Floats, others: Floats, reference: Floats) -> float:
-    """Return by how much a point of shape (k,) raises the hypervolume of `others`, shape (N, k)."""
-    if not (point < reference).all():
-        return 0.0
-    return max(0.0, float(np.prod(reference - point)) - _shared(others, point, reference))
 
 
 def convergence(frame: pd.DataFrame, objectives: Mapping[str, Goal], limits: Mapping[str, Limit]) -> pd.DataFrame:
@@ -166,9 +93,36 @@ def convergence(frame: pd.DataFrame, objectives: Mapping[str, Goal], limits: Map
     return pd.DataFrame({"front": sizes, "hypervolume": volumes}, index=frame.index)
 
 
-def _shared(others: Floats, point: Floats, reference: Floats) -> float:
-    """Return how much of what a point beats, up to a reference, others beat as well."""
-    return hypervolume(np.maximum(others, point), reference)
+def averaged(data: StudyData) -> pd.DataFrame:
+    """Return a study's points, averaged over the axes that it names in `average`; as they are where it names none.
+
+    One row for each combination of the other axes, with the number of its first point as index. `averaged`: how many
+    points it is the mean of; points that failed are missing there. A figure is the mean, or NaN where one of the points
+    has none. `X_low` and `X_high` are the means of the ends: exact bounds for energies and areas, whose ranges are
+    common to all points; for figures that were estimated from images, the interval of a typical point, not of the mean.
+    `X_std` is the standard deviation between the points (n - 1), for every figure with an interval and for every time,
+    where it differs from 0 anywhere. A text stays where all points agree, and is empty elsewhere.
+    """
+    frame, over = data.frame, {c for c, path in data.labels.items() if path in data.config.average}
+    if not over & set(data.axes):
+        return frame
+    kept = [c for c in data.axes if c not in over]
+    figures = list(data.figures)
+    texts = [c for c in frame.columns if c not in data.axes and c not in data.figures]
+    group = _groups(frame, kept)
+    grouped = frame.groupby(group, sort=False)
+    size, numbers = grouped.size(), grouped[figures]
+    means = numbers.mean().where(numbers.count().eq(size, axis=0))
+    spread = numbers.std().where(numbers.count().eq(size, axis=0)).add_suffix("_std")
+    told = [f"{f}_std" for f in figures if f"{f}_low" in figures or f.endswith(("_s", "_s_per_image"))]
+    agreed = grouped[texts].first().where(grouped[texts].nunique(dropna=False) == 1, "")
+    rows = pd.concat(
+        [grouped[kept].first(), size.rename(COUNT), means, spread[[c for c in told if (spread[c] > 0).any()]], agreed],
+        axis=1,
+    )
+    first = pd.Series(frame.index, index=frame.index).groupby(group, sort=False).first()
+    rows.index = pd.Index(first.loc[rows.index].to_numpy(), name=frame.index.name)
+    return rows
 
 
 def _figure(frame: pd.DataFrame, name: str) -> pd.Series[float]:
@@ -176,3 +130,12 @@ def _figure(frame: pd.DataFrame, name: str) -> pd.Series[float]:
     if name not in numeric:
         raise ConfigError(f"'{name}' is no figure of this study{nearest(name, numeric)}")
     return frame[name].astype(float)
+
+
+def _groups(frame: pd.DataFrame, columns: list[str]) -> npt.NDArray[np.intp]:
+    """Return for every row the number of its combination of values; values that cannot be hashed are told by text."""
+    codes = np.zeros((len(frame), 1), np.intp)
+    for column in columns:
+        values = frame[column].map(repr) if frame[column].dtype == object else frame[column]
+        codes = np.column_stack([codes, pd.factorize(values, use_na_sentinel=False)[0]])
+    return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)

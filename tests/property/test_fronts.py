@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.errors import ConfigError
-from archsim.study.pareto import contribution, convergence, front, hypervolume, nondominated
+from archsim.study.pareto import convergence, front
 from archsim.study.spec import Limit
+from archsim.study.volume import contribution, hypervolume, nondominated
 
 few = st.integers(0, 4).map(float)  # so that ties are common
 
