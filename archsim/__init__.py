@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from archsim.pipeline import evaluate, evaluate_chips
     from archsim.report.html import html_report, read_stored
     from archsim.sim.run import simulate
+    from archsim.study.tables import load_study
     from archsim.uncertainty import evaluate_uncertainty
     from archsim.workload.cache import trace_of
     from archsim.workload.data import load_dataset
@@ -92,6 +93,7 @@ __all__ = [
     "load_arch",
     "load_dataset",
     "load_library",
+    "load_study",
     "load_trace",
     "load_workload",
     "map_trace",
@@ -128,6 +130,7 @@ _PLACES = {
     "archsim.pipeline": ("evaluate", "evaluate_chips"),
     "archsim.report.html": ("html_report", "read_stored"),
     "archsim.sim.run": ("simulate",),
+    "archsim.study.tables": ("load_study",),
     "archsim.uncertainty": ("evaluate_uncertainty",),
     "archsim.workload.cache": ("trace_of",),
     "archsim.workload.data": ("load_dataset",),

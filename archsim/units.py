@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 
 from archsim.errors import UnitError, nearest
@@ -142,7 +143,15 @@ def read(text: str) -> Quantity:
     number = _NUMBER.match(plain)
     if number is None or len(plain) > _LONGEST:
         raise UnitError(f"'{_shorten(text)}' is not a number with a unit, like '1.5 pJ'")
-    factor, powers = _read_unit(plain[number.end() :], text)
+    try:
+        factor, powers, exponent = _unit(plain[number.end() :])
+    except UnitError:
+        _read_unit(plain[number.end() :], text)  # which says where it stands
+        raise
+    if exponent is not None and "e" not in number.group().lower():
+        value = float(f"{number.group()}e{exponent}")  # rounded once as well, and much faster
+        if math.isfinite(value):
+            return Quantity(value, powers)
     try:
         value = float(Fraction(number.group()) * factor)
     except OverflowError:
@@ -196,6 +205,16 @@ def write(value: float, dimension: str) -> str:
         if parse(text, dimension) == value:
             return text
     return f"{float(value)!r} {unit}".strip()
+
+
+@lru_cache(maxsize=1024)
+def _unit(text: str) -> tuple[Fraction, Powers, int | None]:
+    """Return factor and dimension of a unit, and the exponent of a factor that is a power of ten."""
+    factor, powers = _read_unit(text, text)
+    digits = str(max(factor.numerator, factor.denominator))
+    is_power = 1 in (factor.numerator, factor.denominator) and digits.rstrip("0") == "1"
+    exponent = len(digits) - 1 if is_power else None
+    return factor, powers, -exponent if exponent and factor < 1 else exponent
 
 
 def _read_unit(text: str, whole: str) -> tuple[Fraction, Powers]:
