@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from archsim.errors import ConfigError
 from archsim.study import folders, schema
-from archsim.study.leases import owners
+from archsim.study.counts import running
 from archsim.study.packing import checksum
 from archsim.study.points import DesignPoint
 
@@ -69,9 +69,7 @@ def gather(folder: Path) -> Gathered:
         for path, _, connection in opened:
             _add_outcomes(found, wanted, path, connection)
             found.passes |= dict(connection.execute("SELECT key, seconds FROM functions"))
-            live = {owner for owner, lives in owners(connection) if lives}
-            claims = connection.execute("SELECT owner FROM claims WHERE kind = 'point'")
-            found.running += sum(owner in live for (owner,) in claims)
+            found.running += running(connection)
     return found
 
 

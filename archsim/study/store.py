@@ -12,9 +12,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,44 +21,20 @@ from types import TracebackType
 from typing import Any, Self
 
 from archsim.errors import ConfigError, StoreError
-from archsim.study import folders, schema
-from archsim.study.leases import Leases, owners
+from archsim.study import counts as counting
+from archsim.study import folders, planning, schema, siblings
+from archsim.study.counts import Counts, Failure
+from archsim.study.leases import Leases
 from archsim.study.packing import COLUMNS, Interned, pack, plain, unpack
 from archsim.study.points import DesignPoint
 from archsim.study.task import Answers, Outcome, Task
 
-BATCH = 1000
 _NEW = "NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.key = p.key)"
 _KEEP = (  # the first outcome counts, unless it is an error and the later one is not
     "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET layout = excluded.layout, "
     "figures = excluded.figures, checksum = excluded.checksum, texts = excluded.texts, function = excluded.function, "
     "error = '', trace = '', seconds = excluded.seconds WHERE error <> '' AND excluded.error = ''"
 )
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How far a study is.
-
-    `done`: points with an outcome, `failed` ones among them. `running`: claimed by processes that live. `functions`:
-    distinct functional passes behind what is done; `shared`: points that needed no pass of their own.
-    """
-
-    points: int
-    done: int
-    failed: int
-    running: int
-    functions: int
-    shared: int
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a point has no figures; `trace` where the fault is archsim's own."""
-
-    number: int
-    error: str
-    trace: str
 
 
 class Store:
@@ -138,21 +113,11 @@ class Store:
 
         A number that is registered already takes its new key and values.
         """
-        names: dict[tuple[str, ...], int] = {}
-        with schema.said_clearly(self.path):
-            self._connection.execute(
-                "CREATE TEMP TABLE planned (number INTEGER PRIMARY KEY, key, layout, content, settings)"
-            )
-            try:
-                with schema.transaction(self._connection, "DEFERRED"):  # of a temporary file: nobody waits meanwhile
-                    self._connection.executemany(
-                        "INSERT OR REPLACE INTO planned VALUES (?, ?, ?, ?, ?)", _planned(points, names)
-                    )
-                with self._writing():
-                    self._register_planned(names)
-            finally:
-                self._connection.execute("DROP TABLE planned")
-        self._adopt()
+        with schema.said_clearly(self.path), planning.streamed(self._connection, points) as layouts, self._writing():
+            planning.register(self._connection, self._layouts, layouts)
+        for sibling in siblings.siblings(self.path):
+            for found in siblings.outcomes(sibling, self._wanted()):
+                self.commit(found)
 
     def waiting(self) -> list[int]:
         """Return the numbers of all points that have no outcome yet."""
@@ -179,15 +144,14 @@ class Store:
             self._connection.executemany(
                 "INSERT OR IGNORE INTO claims VALUES ('point', ?, ?, ?)", ((keys[n], me, n) for n in asked if n in keys)
             )
-            mine = {
-                number
-                for (number,) in self._connection.execute(
-                    "SELECT number FROM claims WHERE kind = 'point' AND owner = ? AND number IN "
+            mine = set(
+                self._connection.execute(
+                    "SELECT number, key FROM claims WHERE kind = 'point' AND owner = ? AND number IN "
                     "(SELECT value FROM json_each(?))",
                     (me, plain([*keys])),
                 )
-            }
-        return [n for n in asked if n in mine]
+            )
+        return [n for n in asked if (n, keys.get(n)) in mine]
 
     def set_functions(self, functions: Iterable[tuple[int, str]]) -> None:
         """Note the function of points, by number."""
@@ -229,10 +193,7 @@ class Store:
     def failures(self) -> list[Failure]:
         """Return the points that failed, by number."""
         with schema.said_clearly(self.path):
-            rows = self._connection.execute(
-                "SELECT number, error, trace FROM points JOIN outcomes USING (key) WHERE error <> '' ORDER BY number"
-            )
-            return [Failure(*row) for row in rows]
+            return counting.failures(self._connection)
 
     def drop_failures(self) -> int:
         """Forget the outcomes of points that failed, so that they run again; return how many there were."""
@@ -245,13 +206,20 @@ class Store:
         """Return the answers of a function; else True if it is this process's to compute, False if another one does."""
         with self._writing():
             self._leases.bury()
-            if (answers := _answers(self._connection, key)) is None:
-                me = self._leases.owner
-                self._connection.execute("INSERT OR IGNORE INTO claims VALUES ('function', ?, ?, NULL)", (key, me))
-                found = self._connection.execute("SELECT owner FROM claims WHERE kind = 'function' AND key = ?", (key,))
-                if found.fetchone() != (me,):
-                    return False
-        return answers or self._function_of_siblings(key)
+            if (kept := siblings.known(self._connection, key)) is not None:
+                return kept
+            me = self._leases.owner
+            self._connection.execute("INSERT OR IGNORE INTO claims VALUES ('function', ?, ?, NULL)", (key, me))
+            holder = self._connection.execute("SELECT owner FROM claims WHERE kind = 'function' AND key = ?", (key,))
+            if holder.fetchone() != (me,):
+                return False
+        found = siblings.answers(self.path, key)
+        if isinstance(found, Answers):
+            self.put_function(key, found)
+        elif not found:
+            with self._writing():
+                self._end_function(key)
+        return found
 
     def put_function(self, key: str, answers: Answers) -> None:
         """Keep the answers of a function; the claim on it ends."""
@@ -259,7 +227,7 @@ class Store:
             self._connection.execute(
                 "INSERT OR IGNORE INTO functions VALUES (?, ?, ?)", (key, plain(answers.to_dict()), answers.seconds)
             )
-            self._connection.execute("DELETE FROM claims WHERE kind = 'function' AND key = ?", (key,))
+            self._end_function(key)
 
     # --- the whole ---
 
@@ -276,17 +244,7 @@ class Store:
     def counts(self) -> Counts:
         """Return how far the study is, in this store."""
         with schema.said_clearly(self.path):
-            done, failed, having, functions = self._connection.execute(
-                "SELECT count(*), total(error <> ''), total(o.function <> ''), count(DISTINCT nullif(o.function, '')) "
-                "FROM points JOIN outcomes o USING (key)"
-            ).fetchone()
-            (points,) = self._connection.execute("SELECT count(*) FROM points").fetchone()
-            live = [owner for owner, lives in owners(self._connection) if lives]
-            (running,) = self._connection.execute(
-                "SELECT count(*) FROM claims WHERE kind = 'point' AND owner IN (SELECT value FROM json_each(?))",
-                (plain(live),),
-            ).fetchone()
-        return Counts(points, done, int(failed), running, functions, int(having) - functions)
+            return counting.counts(self._connection)
 
     # --- inside ---
 
@@ -314,72 +272,12 @@ class Store:
             self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
             self._connection.execute("INSERT OR IGNORE INTO meta VALUES ('made', ?)", (_now(),))
 
-    def _register_planned(self, names: Mapping[tuple[str, ...], int]) -> None:
-        ids = {number: self._layouts.id_of(plain(paths)) for paths, number in names.items()}
-        self._connection.execute(
-            "INSERT INTO points SELECT number, key, json_extract(?, '$.' || layout), content, settings, NULL "
-            "FROM planned WHERE true ON CONFLICT (number) DO UPDATE SET key = excluded.key, layout = excluded.layout, "
-            "content = excluded.content, settings = excluded.settings, "
-            "function = CASE key WHEN excluded.key THEN function END "
-            "WHERE key <> excluded.key OR layout <> excluded.layout OR content <> excluded.content "
-            "OR settings IS NOT excluded.settings",
-            (json.dumps({f"n{number}": i for number, i in ids.items()}),),
-        )
-
-    def _adopt(self) -> None:
-        """Take over what sibling stores know of points that wait."""
-        wanted = set[str]()
-        for sibling in folders.stores(self.path.parent):
-            if sibling == self.path:
-                continue
-            wanted = wanted or self._wanted()
-            with schema.reading(sibling) as connection:
-                rows = connection.execute(f"SELECT 0, {COLUMNS}")
-                while some := rows.fetchmany(BATCH):
-                    if found := [unpack(row, sibling) for row in some if row[1] in wanted]:
-                        self.commit(found)
+    def _end_function(self, key: str) -> None:
+        self._connection.execute("DELETE FROM claims WHERE kind = 'function' AND key = ?", (key,))
 
     def _wanted(self) -> set[str]:
         with schema.said_clearly(self.path):
             return {key for (key,) in self._connection.execute(f"SELECT key FROM points p WHERE {_NEW}")}
-
-    def _function_of_siblings(self, key: str) -> Answers | bool:
-        """Return what a sibling found; True, our claim standing, if none has it; False if one computes it right now."""
-        for sibling in folders.stores(self.path.parent):
-            if sibling == self.path:
-                continue
-            with schema.reading(sibling) as connection:
-                answers = _answers(connection, key)
-                computed = answers is None and _computed(connection, key)
-            if answers is not None:
-                self.put_function(key, answers)
-                return answers
-            if computed:
-                with self._writing():
-                    self._connection.execute("DELETE FROM claims WHERE kind = 'function' AND key = ?", (key,))
-                return False
-        return True
-
-
-def _planned(
-    points: Iterable[tuple[Task, DesignPoint]], names: dict[tuple[str, ...], int]
-) -> Iterator[Sequence[object]]:
-    """Yield rows of planned points; `settings` only where they are not the values themselves."""
-    for task, point in points:
-        layout = names.setdefault(tuple(point.values), len(names))
-        settings = None if point.settings == point.values else plain(dict(point.settings))
-        yield task.number, task.key, f"n{layout}", plain([*point.values.values()]), settings
-
-
-def _answers(connection: sqlite3.Connection, key: str) -> Answers | None:
-    found = connection.execute("SELECT answers FROM functions WHERE key = ?", (key,)).fetchone()
-    return Answers.from_dict(json.loads(found[0])) if found else None
-
-
-def _computed(connection: sqlite3.Connection, key: str) -> bool:
-    """Tell whether a process that lives computes a function."""
-    found = connection.execute("SELECT owner FROM claims WHERE kind = 'function' AND key = ?", (key,)).fetchone()
-    return bool(found) and dict(owners(connection)).get(found[0], False)
 
 
 def _now() -> str:

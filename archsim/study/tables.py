@@ -12,10 +12,10 @@ import numpy as np
 
 from archsim.config import validate
 from archsim.study.columns import Column, column
+from archsim.study.counts import Counts
 from archsim.study.gathered import Found, Gathered, Planned, design_points, gather
 from archsim.study.packing import floats
 from archsim.study.spec import StudyConfig
-from archsim.study.store import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
