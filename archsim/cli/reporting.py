@@ -1,4 +1,4 @@
-"""`archsim report`: stored results as one page, several of them side by side."""
+"""`archsim report`: stored results as one page, several of them side by side; or a study."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ from pathlib import Path
 
 import typer
 
-from archsim.errors import ArchsimError, DataError
+from archsim.cli import studying
+from archsim.errors import ArchsimError, ConfigError, DataError
 from archsim.report.export import OutputFile, OutputFolder
 from archsim.report.html import Report, Stored, read_stored
 
 
 def report(results: Sequence[Path], out: Path, plots: Path | None) -> None:
-    """Write the page, and the plots as files if a folder is given; say which results share a column."""
+    """Write the page, and the plots as files if a folder is given; say which results share a column.
+
+    Raises `ConfigError` for a study beside anything else: it has a page of its own.
+    """
+    studies = [path for path in results if studying.is_study(path)]
+    if studies and len(results) > 1:
+        raise ConfigError(f"report: '{studies[0]}' is a study, which has a page of its own; name it alone")
+    if studies:
+        studying.report(studies[0], out, plots)
+        return
     stored = _read(results)
     with ExitStack() as stack:
         file = stack.enter_context(OutputFile(out))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from rich.padding import Padding
@@ -14,6 +15,7 @@ from archsim.units import show
 Cell = str | Text
 Say = Callable[[float], str]
 INDENT = (0, 0, 0, 2)
+GAP = "\N{NO-BREAK SPACE}"
 
 
 def heading(text: str) -> Text:
@@ -66,6 +68,14 @@ def percent(share: float, digits: int = 1) -> str:
 def count(number: float) -> str:
     """Return a rounded number with its thousands apart."""
     return f"{number:,.0f}".replace(",", " ")
+
+
+def typeset(text: str) -> str:
+    """Return a quantity such as `show` writes it as print has it: micro sign, raised powers, no break in it."""
+    text = re.sub(r"(?<=\s)u(?=[A-Za-z])", "\N{MICRO SIGN}", text)
+    text = re.sub(r"(?<=\d) x$", " \N{MULTIPLICATION SIGN}", text)
+    text = text.replace("^2", "\N{SUPERSCRIPT TWO}").replace("ohm", "\N{GREEK CAPITAL LETTER OMEGA}")
+    return re.sub(r"(?<=\d) (?=\S)", GAP, text)
 
 
 def bar(share: float, width: int = 12) -> Text:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archsim.cli.commands.options import Arch, Json, Network, Settings
+from archsim.cli.commands.options import Arch, Chip, Grain, Json, Network, Schedule, Settings
 
 
 def compare(
@@ -25,6 +25,9 @@ def compare(
     passes: Annotated[int | None, typer.Option(help="Monte-Carlo passes of each image [the workload's].")] = None,
     images: Annotated[int | None, typer.Option(help="Test images [the workload's].")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    chip: Chip = 0,
+    schedule: Schedule = None,
+    grain: Grain = None,
     batch: Annotated[
         list[int] | None,
         typer.Option(metavar="N", help="Images of a call; may be repeated, and the first is what is compared [1]."),
@@ -55,6 +58,9 @@ def compare(
             passes,
             images,
             seed,
+            chip,
+            schedule,
+            grain,
             tuple(settings or ()),
             tuple(batch) if batch else comparing.ONE_BY_ONE,
             rate,
@@ -67,13 +73,15 @@ def compare(
 
 
 def report(
-    results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Folders that were made with --out.")],
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT...", help="Folders that were made with --out, or that of a study.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", help="New file for the page.")] = Path(
         "report.html"
     ),
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="New folder for each plot as PNG and SVG.")] = None,
 ) -> None:
-    """Show stored results as one HTML page that needs no network, several of them side by side."""
+    """Show stored results, several side by side, or a study, as one HTML page that needs no network."""
     from archsim.cli import reporting
 
     reporting.report(results, out, plots)

@@ -47,3 +47,35 @@ def sweep(
 
     options = campaigning.Options(out, workers, scheduler, shard, resume, retry_failed)
     sweeping.sweep(study, tuple(settings or ()), options, dry_run=dry_run, as_json=as_json)
+
+
+def pareto(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study, complete or not.")],
+    objectives: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective", metavar="NAME=min|max", help="What is sought; may be repeated [the study's objectives]."
+        ),
+    ] = None,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            metavar="'NAME<=VALUE'",
+            help="What a figure may be, such as 'latency_s_per_image<=50 us'; may be repeated [the study's limits].",
+        ),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AXIS", help="A front for each value of an axis; may be repeated [one front]."),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, metavar="N", help="Points of a front that are listed.")] = 15,
+    as_json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="New folder for the front and all plots.")
+    ] = None,
+) -> None:
+    """Show the best points of a study: those that no other beats, the settings and the commands that make them."""
+    from archsim.cli import studying
+
+    studying.pareto(folder, objectives or (), limits or (), by or (), top=top, as_json=as_json, out=out)

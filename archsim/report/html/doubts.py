@@ -12,6 +12,7 @@ from archsim.report.html import words
 from archsim.report.html.blocks import Block, Cell, Heading, Section, Table, Text, Tone, beside
 from archsim.report.html.columns import Column
 from archsim.report.html.formats import Check, Imperfection, Range, ResultFile
+from archsim.report.layout import typeset
 
 MEANING = {
     "READ": "read in its source",
@@ -67,7 +68,7 @@ def _checks(labels: Sequence[str], results: Sequence[ResultFile]) -> Table:
 
 def _check(c: Check) -> Cell:
     tone: Tone = "good" if c.plausible else "bad"
-    value = words.typeset(f"{c.value:.3g} {c.unit.replace('mm2', 'mm^2')}")
+    value = typeset(f"{c.value:.3g} {c.unit.replace('mm2', 'mm^2')}")
     return Cell(value, f"{'inside' if c.plausible else 'OUTSIDE'} {c.low:.3g} to {c.high:.3g}", tone)
 
 
@@ -104,7 +105,7 @@ def _imperfections(before: str, effects: Sequence[Imperfection]) -> Table:
     rows = [
         [
             e.path,
-            words.typeset(f"{e.value:.3g} {'' if e.unit == 'relative' else e.unit}".strip()),
+            typeset(f"{e.value:.3g} {'' if e.unit == 'relative' else e.unit}".strip()),
             f"each {e.drawn}",
             e.grade,
         ]

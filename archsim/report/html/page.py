@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from archsim.report.export import OutputFile, OutputFolder
 from archsim.report.html.cards import summary
@@ -18,6 +14,7 @@ from archsim.report.html.doubts import doubts
 from archsim.report.html.made import day, made
 from archsim.report.html.pictures import Pictures, plots
 from archsim.report.html.quality import quality
+from archsim.report.html.rendering import render
 from archsim.report.html.sources import sources
 from archsim.report.html.stored import Stored, read_stored
 
@@ -44,10 +41,7 @@ class Report:
             *made(self.columns),
             *sources(self.columns),
         ]
-        page = _templates().get_template("page.html.j2")
-        return page.render(
-            title=_title(self.columns), lead=_lead(self.columns), sections=sections, version=version("archsim")
-        )
+        return render(_title(self.columns), _lead(self.columns), sections)
 
     def save_plots(self, folder: OutputFolder) -> None:
         """Write each plot as NAME.png and NAME.svg."""
@@ -110,15 +104,3 @@ def _lead(columns: Sequence[Column]) -> list[str]:
             f" archsim {manifest.versions.get('archsim', 'of unknown version')}, {day(column.first)}"
         )
     return lines
-
-
-def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("archsim.report.html"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.globals["read"] = lambda name: Markup(made.loader.get_source(made, name)[0])  # type: ignore[union-attr]
-    return made

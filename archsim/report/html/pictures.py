@@ -31,7 +31,7 @@ class Pictures:
         """Yield the plot of a name with the numbers folded below it; without such a plot, the numbers alone."""
         plot = self._plots.pop(name, None)
         if plot:
-            yield _figure(plot)
+            yield figure_of(plot)
         if numbers and numbers.rows:
             yield (
                 Folded(f"The numbers: {numbers.caption[0].lower()}{numbers.caption[1:]}", [numbers])
@@ -42,10 +42,11 @@ class Pictures:
     def rest(self, kind: str) -> Iterator[Figure]:
         """Yield the plots of one kind of data that no section has asked for."""
         for name in [n for n, plot in self._plots.items() if plot.kind == kind]:
-            yield _figure(self._plots.pop(name))
+            yield figure_of(self._plots.pop(name))
 
 
-def _figure(plot: Plot) -> Figure:
+def figure_of(plot: Plot) -> Figure:
+    """Return a plot as a figure of a page."""
     from archsim.report.plots import to_svg
 
     return Figure(plot.name, plot.title, plot.caption, Markup(to_svg(plot.figure, plot.title)))

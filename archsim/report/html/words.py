@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Literal
 
 from archsim.report.html.formats import Range, Ratio
-from archsim.report.layout import Say, count, percent, square_millimetres
+from archsim.report.layout import GAP, Say, count, percent, square_millimetres, typeset
 from archsim.report.summary import QUALITY, SHARES
 from archsim.report.uncertainty import VALUES
 from archsim.units import show
 
 UNKNOWN = "unknown"
-GAP = "\N{NO-BREAK SPACE}"
 MEANINGS = {"confidence": "mean probability of the answers", **VALUES, **QUALITY}
 TITLES = {
     "nll": "negative log-likelihood (NLL)",
@@ -35,13 +33,6 @@ def quantity(value: float, unit: str) -> str:
 def number(value: float) -> str:
     """Return a number of no unit: whole from ten thousand on, with its thousands apart."""
     return (count(value) if value >= 1e4 else f"{value:.4g}").replace(" ", GAP)
-
-
-def typeset(text: str) -> str:
-    """Return a quantity such as `show` writes it as a page shows it."""
-    text = re.sub(r"(?<=\s)u(?=[A-Za-z])", "\N{MICRO SIGN}", text)
-    text = text.replace("^2", "\N{SUPERSCRIPT TWO}").replace("ohm", "\N{GREEK CAPITAL LETTER OMEGA}")
-    return re.sub(r"(?<=\d) (?=\S)", GAP, text)
 
 
 def joules(value: float) -> str:

@@ -167,7 +167,7 @@ def log_axis(axes: Axes, which: str, what: str, unit: str) -> None:
     axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
     name_axis(axes, which, what, Scale(1.0, f"{unit}, log scale"))
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(_LogTicks())
+    axis.set_major_locator(LogTicks())
     axis.set_major_formatter(EngFormatter(unit, sep=" ") if unit != TIMES else FuncFormatter(_factor_tick))
     axis.set_minor_formatter(NullFormatter())
 
@@ -177,10 +177,11 @@ def _factor_tick(value: float, _: int | None = None) -> str:
     return f"{value:g}" if value < 1000 else str(EngFormatter(sep="")(value))
 
 
-class _LogTicks(LogLocator):
+class LogTicks(LogLocator):
     """Ticks at powers of ten, and between them where there would be less than three."""
 
     def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        """Return the ticks between two ends."""
         decades = math.log10(vmax / vmin)
         self.set_params(subs=(1.0,) if decades > 3 else (1.0, 3.0) if decades > 1.5 else (1.0, 2.0, 5.0), numticks=9)
         return super().tick_values(vmin, vmax)

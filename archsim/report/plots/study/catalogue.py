@@ -1,0 +1,35 @@
+"""All plots of a study that fit what it varied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from archsim.report.plots.data import Plot
+from archsim.report.plots.study.convergence import converged
+from archsim.report.plots.study.curves import curves
+from archsim.report.plots.study.failures import failures
+from archsim.report.plots.study.fronts import fronts
+from archsim.report.plots.study.heatmaps import heat_maps
+from archsim.report.plots.study.parallel import parallel
+from archsim.report.plots.study.sensitivity import sensitivities
+from archsim.report.plots.style import styled
+from archsim.report.study.findings import Findings
+
+ONE: tuple[Callable[[Findings], Plot | None], ...] = (converged, fronts, curves, parallel, failures)
+MANY: tuple[Callable[[Findings], Iterator[Plot]], ...] = (sensitivities, heat_maps)
+
+
+def plots_of_study(found: Findings) -> Iterator[Plot]:
+    """Yield the plots of a study, each where its data make sense in it. Names are unique.
+
+    The look is set for the making of each plot alone, not while others hold it.
+    """
+    for make in ONE:
+        with styled():
+            plot = make(found)
+        if plot:
+            yield plot
+    for make_some in MANY:
+        with styled():
+            plots = [*make_some(found)]
+        yield from plots

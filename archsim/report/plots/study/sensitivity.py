@@ -1,0 +1,100 @@
+"""Which axes move a figure: one at a time as a tornado, or by their shares of its variance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from matplotlib.axes import Axes
+
+from archsim.report.layout import count, typeset
+from archsim.report.plots.data import Interval, Plot
+from archsim.report.plots.marks import aside, beside, dot, in_short, name_rows, patch, point
+from archsim.report.plots.study.fronts import KIND
+from archsim.report.plots.style import COLOURS, HATCH, INK, MARKERS, SHARE, Scale, key, name_axis, panels
+from archsim.report.study.columns import Column
+from archsim.report.study.findings import Findings
+from archsim.study.sensitivity import Index, SobolIndices, Swing, Tornado
+
+MOST = 15  # axes of a plot
+ROW = 0.26  # inches
+CHANGE = Scale(100.0, "%")
+LIBRARY = "library."
+
+
+def sensitivities(found: Findings) -> Iterator[Plot]:
+    """Yield a plot for each objective of a study that was sampled for this."""
+    for target in found.targets:
+        told = found.sensitivities.get(target.name)
+        if isinstance(told, Tornado):
+            yield _tornado(found, target, told)
+        elif isinstance(told, SobolIndices):
+            yield _sobol(target, told)
+
+
+def _tornado(found: Findings, target: Column, told: Tornado) -> Plot:
+    shown = told.swings[:MOST]
+    figure, (axes,) = panels(1.1 + ROW * len(shown))
+    for row, swing in enumerate(shown):
+        _swing(axes, row, swing, told.base)
+        column = found.axis(swing.axis)
+        beside(axes, row, *_ends(column, swing) if column else ("",))
+    axes.axvline(0, color=INK, linewidth=0.8)
+    name_rows(axes, [_row(s.axis) for s in shown])
+    name_axis(axes, "x", f"{target.words}: change from {typeset(target.say(told.base))}", CHANGE)
+    axes.margins(x=0.04)
+    key(figure, [("axis at its first value", patch(COLOURS[0])), ("at its last value", patch(COLOURS[1], HATCH))])
+    left = _left(len(told.swings) - len(shown), "move it less")
+    caption = (
+        f"What each axis does to {target.words} alone, with all others at the base; right: its first and last"
+        f" value.{left}"
+    )
+    return Plot(f"sensitivity_{target.name.replace('.', '_')}", f"What moves {target.words}", caption, figure, KIND)
+
+
+def _swing(axes: Axes, row: int, swing: Swing, base: float) -> None:
+    for end, colour, hatch, up in ((swing.low, COLOURS[0], "", -0.17), (swing.high, COLOURS[1], HATCH, 0.17)):
+        if math.isfinite(end) and base:
+            axes.barh(row + up, 100 * (end / base - 1), 0.32, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
+    if swing.error:
+        aside(axes, row, in_short(swing.error))
+
+
+def _ends(column: Column, swing: Swing) -> tuple[str]:
+    return (f"{typeset(column.say(swing.at_low))} … {typeset(column.say(swing.at_high))}",)
+
+
+def _sobol(target: Column, told: SobolIndices) -> Plot:
+    shown = told.indices[:MOST]
+    figure, (axes,) = panels(1.1 + ROW * len(shown))
+    for row, index in enumerate(shown):
+        for value, up, look in _both(index):
+            point(axes, value, row + up, *look, vertical=False, hollow=look[1] == MARKERS[1])
+    axes.axvline(0, color=INK, linewidth=0.8)
+    name_rows(axes, [_row(i.axis) for i in shown])
+    name_axis(axes, "x", f"{target.words}: share of the variance", SHARE)
+    ways: Sequence[tuple[str, object]] = (
+        ("alone (first order)", dot(COLOURS[0])),
+        ("with all others (total)", dot(COLOURS[1], MARKERS[1], hollow=True)),
+    )
+    key(figure, ways)  # type: ignore[arg-type]
+    caption = (
+        f"Sobol indices with 95 % bootstrap intervals, from {count(told.rows)} pairs of samples: the share of the"
+        f" variance of {target.words} that an axis explains alone, and that which is left when all others are known."
+        f" Mean {typeset(target.say(told.mean))}, standard deviation {typeset(target.say(told.deviation))}."
+        f"{_left(len(told.indices) - len(shown), 'explain less')}"
+    )
+    return Plot(f"sensitivity_{target.name.replace('.', '_')}", f"What moves {target.words}", caption, figure, KIND)
+
+
+def _both(index: Index) -> Iterator[tuple[Interval, float, tuple[str, str]]]:
+    yield Interval(index.first, index.first_low, index.first_high), -0.17, (COLOURS[0], MARKERS[0])
+    yield Interval(index.total, index.total_low, index.total_high), 0.17, (COLOURS[1], MARKERS[1])
+
+
+def _row(axis: str) -> str:
+    return axis.replace(LIBRARY, "")
+
+
+def _left(number: int, less: str) -> str:
+    return f" {number} more {less}." if number else ""
