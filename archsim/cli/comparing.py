@@ -26,6 +26,9 @@ class Options:
     passes: int | None
     images: int | None
     seed: int
+    chip_sample: int
+    schedule: str | None
+    grain: str | None
     overrides: tuple[str, ...]
     batches: tuple[int, ...]
     rate: float | None

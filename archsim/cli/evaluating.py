@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from archsim.cli.console import print_all, print_json, progress_bar, warn
+from archsim.metrics.adaptive import RULES, StoppingRule
 from archsim.report.export import OutputFolder, assumptions, manifest
 from archsim.report.uncertainty import uncertainty_report
 from archsim.report.uncertainty_tables import uncertainty_tables
 from archsim.uncertainty import evaluate_uncertainty
+
+
+def rules(names: Sequence[str]) -> tuple[StoppingRule, ...]:
+    """Return the stopping rules of these names, or the usual ones without any."""
+    return tuple(StoppingRule.parse(name) for name in names) or RULES
 
 
 @dataclass(frozen=True)
@@ -22,11 +29,15 @@ class Options:
     images: int | None
     chips: int | None
     seed: int
+    chip_sample: int
+    schedule: str | None
+    grain: str | None
     overrides: tuple[str, ...]
     ood: tuple[str, ...] | None
     corruptions: tuple[str, ...] | None
     rotation_step: float | None
     adaptive: bool
+    stopping: tuple[StoppingRule, ...]
 
 
 def evaluate(arch: Path, workload: Path, options: Options, *, as_json: bool, out: Path | None) -> None:
@@ -34,7 +45,7 @@ def evaluate(arch: Path, workload: Path, options: Options, *, as_json: bool, out
     with ExitStack() as stack:
         folder = stack.enter_context(OutputFolder(out)) if out else None
         with progress_bar() as note:
-            found = evaluate_uncertainty(arch, workload, **asdict(options), progress=note)
+            found = evaluate_uncertainty(arch, workload, **vars(options), progress=note)
         if folder:
             folder.json("result.json", found.to_dict())
             for name, rows in uncertainty_tables(found).items():

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archsim.cli.console import print_all, print_json, warn
-from archsim.cli.sources import read_trace
-from archsim.hardware.arch import load_arch
-from archsim.hardware.chip import build_chip
-from archsim.mapping.plan import map_trace
+from archsim.pipeline import deploy
+from archsim.pipeline.inputs import Inputs, Overrides
 from archsim.report.description import chip_data, chip_tables
 from archsim.report.plan import mapping_data, mapping_tables
 
 
 def show(arch: Path, settings: Sequence[str], *, as_json: bool) -> None:
     """Print the expanded architecture."""
-    chip = build_chip(load_arch(arch, settings))
+    chip = Inputs().chip(arch, Overrides.of(settings))
     if as_json:
         print_json(chip_data(chip))
     else:
@@ -26,8 +24,8 @@ def show(arch: Path, settings: Sequence[str], *, as_json: bool) -> None:
 
 def dry_run(arch: Path, workload: Path, settings: Sequence[str], *, as_json: bool) -> None:
     """Print where a network sits on a chip."""
-    chip = build_chip(load_arch(arch, settings))
-    mapping = map_trace(read_trace(workload), chip)
+    mapping = deploy(arch, workload, overrides=settings).mapping
+    chip = mapping.chip
     if as_json:
         print_json(mapping_data(mapping))
     else:

@@ -14,6 +14,7 @@ from archsim.errors import ConfigError, nearest
 from archsim.pipeline import Deployment, deploy
 from archsim.pipeline.evaluation import answers_of, measured
 from archsim.pipeline.inputs import ChipLike, NetworkLike
+from archsim.sim.run import check_timing
 from archsim.uncertainty import Uncertainty, evaluate_uncertainty
 from archsim.workload.spec import Workload
 
@@ -30,6 +31,9 @@ def compare(
     passes: int | None = None,
     images: int | None = None,
     seed: int = 0,
+    chip_sample: int = 0,
+    schedule: str | None = None,
+    grain: str | None = None,
     overrides: Iterable[str] = (),
     batches: Sequence[int] = ONE_BY_ONE,
     rate: float | None = None,
@@ -40,7 +44,8 @@ def compare(
 ) -> Comparison:
     """Return what a network takes on a chip and on other platforms, and how good its answers are.
 
-    `arch`, `workload`, `passes`, `images`, `seed`, `overrides`, `function`: as in `evaluate`. `baselines`: such as
+    `arch`, `workload`, `passes`, `images`, `seed`, `chip_sample`, `schedule`, `grain`, `overrides`,
+    `function`: as in `evaluate`. `baselines`: such as
     "measured:cpu", "measured:cuda:1", "modelled:jetson_agx_orin" (all its power modes are tried), or one of them,
     "modelled:jetson_agx_orin@15W", "record:NAME", "published"; the file of a device or record may stand for its name.
     `batches`: images of a call; the first is what is compared, 1 by default, as images come one by one at the edge.
@@ -54,12 +59,13 @@ def compare(
     batches, allowed = _batches(batches), _allowed(allow)
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise ConfigError(f"rate: images a second must be more than 0, got {rate:g}")
+    check_timing(schedule, grain)
     at_work = deploy(arch, workload, passes=passes, images=images, seed=seed, overrides=overrides)
     planned = plans(baselines, Task(at_work.source, at_work.trace, at_work.passes, batches, progress))
-    chip = at_work.on_chip()
+    chip = at_work.on_chip(chip_sample)
     run, quality = answers_of(at_work, chip, progress) if function else (None, None)
-    result = measured(at_work, chip, run, quality)
-    judged = _judged(at_work, images, progress) if uncertainty and function else None
+    result = measured(at_work, chip, run, quality, schedule=schedule, grain=grain)
+    judged = _judged(at_work, chip_sample, images, progress) if uncertainty and function else None
     software = in_software(at_work) if function else Software(None, "costs alone were asked for")
     found = [plan.find() for plan in planned]
     return Comparison(
@@ -88,12 +94,12 @@ def _allowed(allow: Collection[str]) -> tuple[Allowance, ...]:
     return tuple(word for word in ALLOWANCES if word in allow)
 
 
-def _judged(at_work: Deployment, images: int | None, progress: Progress | None) -> Uncertainty | None:
+def _judged(at_work: Deployment, chip_sample: int, images: int | None, progress: Progress | None) -> Uncertainty | None:
     """Return the evaluation of uncertainty on unknown images; None where it would mean nothing."""
     trained = not isinstance(at_work.source, Workload) or at_work.source.is_trained
     if not trained or not at_work.data.labelled or len(at_work.data) < 2:
         return None
     return evaluate_uncertainty(
-        at_work.chip, at_work.source, passes=at_work.passes, images=images, seed=at_work.seed, corruptions=["none"],
-        rotation_step=0, progress=progress,
+        at_work.chip, at_work.source, passes=at_work.passes, images=images, seed=at_work.seed, chip_sample=chip_sample,
+        corruptions=["none"], rotation_step=0, progress=progress,
     )  # fmt: skip

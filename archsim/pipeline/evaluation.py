@@ -21,7 +21,7 @@ from archsim.metrics.roofline import roofline
 from archsim.pipeline.deployment import Deployment, deploy
 from archsim.pipeline.inputs import ChipLike, NetworkLike
 from archsim.pipeline.sampled import SampledChip, activities
-from archsim.sim.run import simulate
+from archsim.sim.run import check_timing, simulate
 from archsim.sim.station import Recorder
 from archsim.workload.spec import Workload
 
@@ -54,6 +54,7 @@ def evaluate(
 
     Raises an `ArchsimError` for whatever does not fit together.
     """
+    check_timing(schedule, grain)
     at_work = deploy(arch, workload, passes=passes, images=images, seed=seed, overrides=overrides)
     chip = at_work.on_chip(chip_sample)
     run, quality = answers_of(at_work, chip, progress) if function else (None, None)

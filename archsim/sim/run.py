@@ -50,10 +50,8 @@ def simulate(
     for a schedule, grain, or number of images or passes that does not exist.
     """
     arch = mapping.chip.arch
+    check_timing(schedule, grain)
     schedule, grain = schedule or arch.schedule, grain or arch.grain
-    for value, known, what in ((schedule, SCHEDULES, "schedule"), (grain, GRAINS, "grain")):
-        if value not in known:
-            raise ConfigError(f"{what}: '{value}' is not one of {', '.join(known)}")
     if images < 1 or passes < 1:
         raise ConfigError(f"images and passes must be at least 1, got {images} and {passes}")
     busy = dict(activity or {})
@@ -76,6 +74,13 @@ def simulate(
         logs.append(with_programming(run_log(machine, schedule, grain), operation, station))
         start += logs[-1].total_ps
     return in_turn(logs, images, stored_maps(mapping, passes))
+
+
+def check_timing(schedule: str | None, grain: str | None) -> None:
+    """Raise `ConfigError` unless there are such a schedule and such a grain; None is the architecture's."""
+    for value, known, what in ((schedule, SCHEDULES, "schedule"), (grain, GRAINS, "grain")):
+        if value is not None and value not in known:
+            raise ConfigError(f"{what}: '{value}' is not one of {', '.join(known)}")
 
 
 def run_log(machine: Machine, schedule: str, grain: str) -> RunLog:

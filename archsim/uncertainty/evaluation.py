@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from archsim.config import content_hash
 from archsim.errors import ConfigError, DataError
 from archsim.hardware.describe import cited, describe
+from archsim.metrics.adaptive import RULES, StoppingRule
 from archsim.metrics.ood import CALIBRATION_IMAGES, SEVERAL, PercentileRule
 from archsim.pipeline import Deployment, SampledChip, activities, check_chips, deploy
 from archsim.pipeline.inputs import ChipLike, NetworkLike
+from archsim.sim.run import check_timing
 from archsim.uncertainty.adaptive import check_rules, judge_rules
 from archsim.uncertainty.costs import Simulator
 from archsim.uncertainty.findings import Adaptive, SetFindings, Uncertainty, over_chips
@@ -29,28 +31,35 @@ def evaluate_uncertainty(
     images: int | None = None,
     chips: int | None = None,
     seed: int = 0,
+    chip_sample: int = 0,
+    schedule: str | None = None,
+    grain: str | None = None,
     overrides: Iterable[str] = (),
     ood: Sequence[str] | None = None,
     corruptions: Sequence[str] | None = None,
     rotation_step: float | None = None,
     adaptive: bool = False,
+    stopping: Sequence[StoppingRule] = RULES,
     rule: PercentileRule | None = None,
     progress: Progress | None = None,
 ) -> Uncertainty:
     """Return how good a network's answers and its uncertainty are on a chip, on its test set and on shifted ones.
 
     `arch`, `workload`, `passes`, `images`, `seed`, `overrides`: as in `evaluate`. `chips`: so many sampled chips, where
-    the architecture has imperfections; None for one. `ood`, `corruptions`, `rotation_step`: see `choose_sets`.
-    `adaptive`: also stop images when they are certain, by several rules. `rule`: the papers' OOD rule. `progress`:
-    called with (what, done, of how many). Every set is computed with the same random bits, so that differences between
-    sets are those of the images.
+    the architecture has imperfections; None for one, `chip_sample`. `schedule`, `grain`: as in `evaluate`, for what it
+    costs to stop early. `ood`, `corruptions`, `rotation_step`: see `choose_sets`.
+    `adaptive`: also stop images when they are certain, by the rules of `stopping`. `rule`: the papers' OOD rule.
+    `progress`: called with (what, done, of how many). Every set is computed with the same random bits, so that
+    differences between sets are those of the images.
 
     Raises an `ArchsimError` for whatever does not fit together, before anything is computed.
     """
     at_work = deploy(arch, workload, passes=passes, images=images, seed=seed, overrides=overrides)
     check_chips(at_work, 1 if chips is None else chips)
     sets, notes = choose_sets(at_work.data, ood, corruptions, rotation_step)
-    _check(at_work, adaptive)
+    rules = tuple(stopping) if adaptive else ()
+    _check(at_work, rules)
+    check_timing(schedule, grain)
     rule, total, found = rule or PercentileRule(), 1 + len(sets), []
     for number in range(chips or 1):
 
@@ -58,21 +67,31 @@ def evaluate_uncertainty(
             if progress:
                 progress("sets", before + done, (chips or 1) * total)
 
-        at_first = adaptive and number == 0
-        found.append(_on_one_chip(at_work, at_work.on_chip(number), sets, rule, notes, adaptive=at_first, note=note))
+        chip = at_work.on_chip(chip_sample if chips is None else number)
+        stops = Stops(rules if number == 0 else (), schedule, grain)
+        found.append(_on_one_chip(at_work, chip, sets, rule, notes, stops=stops, note=note))
     return found[0] if len(found) == 1 else _on_several_chips(found)
 
 
-def _check(at_work: Deployment, adaptive: bool) -> None:
+@dataclass(frozen=True)
+class Stops:
+    """The rules by which images stop early, none for no adaptive Monte-Carlo, and how it is timed."""
+
+    rules: tuple[StoppingRule, ...]
+    schedule: str | None
+    grain: str | None
+
+
+def _check(at_work: Deployment, rules: Sequence[StoppingRule]) -> None:
     """Refuse what cannot be evaluated."""
     if not at_work.data.labelled:
         raise DataError(f"data set '{at_work.data.name}' has no labels, and without them there is nothing to evaluate")
     if len(at_work.data) < 2:
         raise ConfigError("images: an evaluation of uncertainty needs at least 2 test images, got 1")
-    if adaptive and at_work.data.task == "regression":
+    if rules and at_work.data.task == "regression":
         raise ConfigError("adaptive Monte-Carlo stops when a class leads; a regression has no classes")
-    if adaptive:
-        check_rules(at_work.mapping, at_work.passes)
+    if rules:
+        check_rules(at_work.mapping, at_work.passes, rules)
 
 
 def _on_one_chip(
@@ -82,7 +101,7 @@ def _on_one_chip(
     rule: PercentileRule,
     notes: Sequence[str],
     *,
-    adaptive: bool,
+    stops: Stops,
     note: Callable[[int], None],
 ) -> Uncertainty:
     note(0)
@@ -97,20 +116,23 @@ def _on_one_chip(
         note(done)
         data = chosen.images(known, at_work.seed)
         outputs = chip.answers(data.images).logits
-        if adaptive and chosen.role == "ood":
+        if stops.rules and chosen.role == "ood":
             unknown[chosen.label] = outputs
         rows[chosen.role].append(reference.compare(chosen.name, chosen.severity, data, outputs))
     note(1 + len(sets))
-    rules: tuple[Adaptive, ...] = ()
-    if adaptive:
-        simulator = Simulator(at_work.mapping, len(known), activities(at_work.mapping, run.activity))
-        rules = judge_rules(run.logits, known.labels, unknown, simulator)
+    adaptive: tuple[Adaptive, ...] = ()
+    if stops.rules:
+        busy = activities(at_work.mapping, run.activity)
+        simulator = Simulator(at_work.mapping, len(known), busy, stops.schedule, stops.grain)
+        adaptive = judge_rules(run.logits, known.labels, unknown, simulator, stops.rules)
     config = at_work.config(
         images=len(known),
         chip_sample=chip.sample.number,
         sets=[s.label for s in sets],
         percentile_rule=[rule.level, rule.threshold],
-        adaptive=adaptive,
+        adaptive=[r.name for r in stops.rules],
+        schedule=stops.schedule,
+        grain=stops.grain,
     )
     figures = tuple(describe(at_work.chip))
     return Uncertainty(
@@ -128,7 +150,7 @@ def _on_one_chip(
         reliability=reference.reliability(equal_mass=False) if by_class else (),
         adaptive_reliability=reference.reliability(equal_mass=True) if by_class else (),
         selective=reference.selective() if by_class else {},
-        adaptive=rules,
+        adaptive=adaptive,
         noise_std=noise,
         warnings=(*at_work.chip.warnings, *notes, *_doubts(at_work)),
         config=config,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archsim.cli.commands.options import Arch, Json, Network, Settings, WorkloadFile
+from archsim.cli.commands.options import Arch, FileSettings, Json, Network, Settings, WorkloadFile
 
 
 class Kind(StrEnum):
@@ -76,7 +76,7 @@ def verify(
 def train(
     workload: WorkloadFile,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the workload's.")] = None,
-    settings: Settings = None,
+    settings: FileSettings = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Train a workload's network on the CPU and write its checkpoint."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archsim.cli.commands.options import Arch, Json, Network, Settings
+from archsim.cli.commands.options import Arch, Chip, Grain, Json, Network, Schedule, Settings
 
 
 def run(
@@ -20,12 +20,8 @@ def run(
         int | None, typer.Option(metavar="N", help="Compute answers on N sampled chips; report how they differ.")
     ] = None,
     chip: Annotated[int, typer.Option(min=0, metavar="K", help="Which sampled chip, where --chips is not given.")] = 0,
-    schedule: Annotated[
-        str | None, typer.Option(help="layer_by_layer, pipelined_layers or pipelined_passes [the architecture's].")
-    ] = None,
-    grain: Annotated[
-        str | None, typer.Option(help="What one event carries: position, row or map [the architecture's].")
-    ] = None,
+    schedule: Schedule = None,
+    grain: Grain = None,
     settings: Settings = None,
     costs_only: Annotated[bool, typer.Option("--costs-only", help="Costs alone; no images are computed.")] = False,
     as_json: Json = False,
@@ -74,10 +70,21 @@ def evaluate(
     adaptive: Annotated[
         bool, typer.Option("--adaptive", help="Also stop images when certain, by several rules.")
     ] = False,
+    stopping: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE",
+            help="Stop images by this rule: curtailed, 'margin 0.9', 'hoeffding 0.05'; may be repeated [with"
+            " --adaptive: curtailed, hoeffding 0.05, margins 0.95, 0.8, 0.5].",
+        ),
+    ] = None,
     passes: Annotated[int | None, typer.Option(help="Monte-Carlo passes of each image [the workload's].")] = None,
     images: Annotated[int | None, typer.Option(help="Test images [the workload's].")] = None,
     chips: Annotated[int | None, typer.Option(metavar="N", help="Evaluate N sampled chips, all in turn.")] = None,
+    chip: Chip = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    schedule: Schedule = None,
+    grain: Grain = None,
     settings: Settings = None,
     as_json: Json = False,
     out: Annotated[
@@ -96,11 +103,15 @@ def evaluate(
             images,
             chips,
             seed,
+            chip,
+            schedule,
+            grain,
             tuple(settings or ()),
             tuple(ood) if ood else None,
             tuple(corruptions) if corruptions else None,
             rotation_step,
-            adaptive,
+            adaptive or bool(stopping),
+            evaluating.rules(stopping or ()),
         ),
         as_json=as_json,
         out=out,
