@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -46,7 +47,7 @@ class Store:
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path, self._connection = path, connection
+        self.path, self._connection, self._is_closed = path, connection, False
         self._layouts = Interned(connection, "layouts", "names")
         self._texts = Interned(connection, "texts", "content")
         with self._writing():
@@ -78,10 +79,14 @@ class Store:
         connection = schema.connect(path, shared=name != "study")
         try:
             store = Store(path, connection)
+        except BaseException:
+            connection.close()
+            raise
+        try:
             store._register(study, Path(file), resume=resume)
         except BaseException:
-            with schema.said_clearly(path):
-                connection.close()
+            with suppress(StoreError):
+                store.close()
             raise
         return store
 
@@ -99,7 +104,10 @@ class Store:
                 raise
 
     def close(self) -> None:
-        """Give back the claims of this process and close the file."""
+        """Give back the claims of this process and close the file; a second time does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             with self._writing():
                 self._leases.leave()
