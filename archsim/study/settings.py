@@ -17,7 +17,7 @@ from archsim.sim.run import GRAINS, SCHEDULES
 
 NONE = ("none", "", None)
 ONE_PLATFORM = ("modelled", "record")
-_PLAIN = re.compile(r"[A-Za-z0-9.+-](?:[A-Za-z0-9._+/%^*-]| (?=[A-Za-z0-9]))*")
+_PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+/%^*-]| (?=[A-Za-z0-9]))*")
 """Text that YAML reads as one plain scalar whatever it stands beside."""
 
 
