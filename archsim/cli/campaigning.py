@@ -24,8 +24,9 @@ from archsim.errors import ConfigError, SimulationError
 from archsim.report.layout import count, heading, table
 from archsim.study import StudyConfig
 from archsim.study.campaign import Campaign
+from archsim.study.counts import Counts, Failure
 from archsim.study.pools import open_pool
-from archsim.study.store import Counts, Failure, Store
+from archsim.study.store import Store
 
 OUT = "out"
 GROUPS = 5  # of failures that are shown

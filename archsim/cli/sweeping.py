@@ -10,8 +10,8 @@ from archsim.cli.campaigning import Options, Shard, campaign, checked, conclude
 from archsim.cli.previewing import preview
 from archsim.study import DesignPoint, StudyConfig, Task, design_points, load_study_file
 from archsim.study.checks import check_study
-from archsim.study.keys import tasks_of
 from archsim.study.export import export
+from archsim.study.keys import tasks_of
 
 
 def sweep(file: Path, settings: tuple[str, ...], options: Options, *, dry_run: bool, as_json: bool) -> None:

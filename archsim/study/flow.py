@@ -58,8 +58,8 @@ class Flow:
 
     @property
     def is_over(self) -> bool:
-        """Whether every task has come through; to be asked after `send`."""
-        return self._is_exhausted and not (self._flying or self._again or self._later or self._elsewhere)
+        """Whether every task has come through."""
+        return self._is_exhausted and not (self._flying or self._again or self._retries or self._held)
 
     # --- to the workers ---
 
@@ -160,7 +160,7 @@ class Flow:
         if self._flying:
             for future in wait(self._flying, seconds, FIRST_COMPLETED).done:
                 self._receive(future)
-        elif self._is_exhausted:
+        elif self._is_exhausted or self._held > HELD:  # all is in the hands of other processes
             time.sleep(seconds)
         self._commit()
 

@@ -99,7 +99,7 @@ def _slurm(jobs: int) -> Iterator[Client]:
     from distributed import Client
 
     try:
-        from dask_jobqueue import SLURMCluster
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise ClusterError(f"--scheduler slurm: {error.name} is not installed; pip install archsim[slurm]") from None
     try:

@@ -37,8 +37,9 @@ class Processes:
         self._all: set[ProcessPoolExecutor] = set()
         self._failed_starts = 0
         self._closed = False
-        for _ in range(workers):
-            self._start()
+        with self._lock:
+            for _ in range(workers):
+                self._start()
 
     def submit(self, job: Job) -> Future[Done]:
         """Take a job; the first that waits goes to the first worker that is free."""
@@ -53,11 +54,14 @@ class Processes:
         with self._lock:
             self._closed = True
             executors, self._waiting = list(self._all), deque()
+        children = set(active_children()) - self._strangers
         if now:
-            for child in set(active_children()) - self._strangers:
+            for child in children:
                 child.kill()
         for executor in executors:
             executor.shutdown(wait=True, cancel_futures=True)
+        for child in children:
+            child.join()
 
     def _start(self) -> None:
         executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
