@@ -15,6 +15,7 @@ from archsim.errors import ArchsimError, ConfigError, DataError, nearest
 from archsim.hardware.arch import ArchConfig, load_arch
 from archsim.hardware.library import Library, load_library
 from archsim.study.axis import Axis
+from archsim.study.objectives import wrong_names
 from archsim.study.points import space_of
 from archsim.study.spec import SETTINGS, StudyConfig
 from archsim.workload.spec import Workload, load_workload
@@ -32,6 +33,7 @@ def check_study(config: StudyConfig, where: str) -> None:
     space = space_of(config, where)
     problems = [p for a in space.axes for p in _problems(base, a)]
     problems += [p for path, value in config.overrides.items() for p in base.problems({path: value}, "overrides")]
+    problems += wrong_names(config, where)
     names = [a.path for a in space.axes]
     problems += [
         f"{where}: average: '{name}' is no axis of this study{nearest(name, names)}"

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from archsim.errors import ConfigError, nearest
+from archsim.study.objectives import default_objectives
 from archsim.study.spec import Goal, Limit
 from archsim.study.tables import StudyData
 from archsim.study.volume import contribution, nondominated
 
+__all__ = [
+    "averaged", "comparable", "convergence", "costs", "default_objectives", "feasible", "front",
+]  # fmt: skip
+
 COUNT = "averaged"
-WANTED = ("energy_j_per_image", "latency_s_per_image", "area_m2", "nll")
-
-
-def default_objectives(figures: Iterable[str]) -> dict[str, Goal]:
-    """Return what a study that names no objectives is after: energy, latency, area and, where it is known, the NLL."""
-    known = frozenset(figures)
-    return {name: "min" for name in WANTED if name in known}
 
 
 def front(
