@@ -115,7 +115,8 @@ def _seconds(work) -> float:
 @pytest.mark.parametrize(
     "value",
     [5, -3, 0.1, 1e-12, 1e22, True, None, "5", "true", "400 MHz", "3 fJ", "a: b", "#x", "", " x", "a=b", "x\ny", "-",
-     "null", "0x10", "12:30", [1, 2], ["a", "1"], {"kind": "adc", "bits": 5}, "µ", "!tag", "*a", "1e5", "~", "...", "---", "- a", "a #b", "a:", "C:/x"],
+     "null", "0x10", "12:30", [1, 2], ["a", "1"], {"kind": "adc", "bits": 5}, "µ", "!tag", "*a", "1e5", "~", "...",
+     "---", "- a", "a #b", "a:", "C:/x"],
 )  # fmt: skip
 def test_values_read_back_as_they_were(value):
     found = load_text(text_of(value, "here"), "here")
