@@ -8,10 +8,11 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import RenderableType
@@ -29,6 +30,7 @@ from archsim.study.pools import open_pool
 from archsim.study.store import Store
 
 OUT = "out"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 GROUPS = 5  # of failures that are shown
 LONGEST = 300  # characters of an error
 
@@ -77,12 +79,12 @@ class Shard:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a campaign ended: what its store holds, and what this process added in some seconds."""
+    """How a campaign ended: what its store holds, and how many points this process evaluated in so many seconds."""
 
     folder: Path
     counts: Counts
     failures: list[Failure]
-    added: int
+    evaluated: int
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,7 +96,7 @@ class Ended:
             "failed": self.counts.failed,
             "functions": self.counts.functions,
             "shared": self.counts.shared,
-            "added": self.added,
+            "evaluated": self.evaluated,
             "seconds": self.seconds,
             "failures": [{"error": error, "points": number, "first": first} for error, number, first in self.reasons()],
         }
@@ -111,17 +113,12 @@ class Work:
 
     def __init__(self, store: Store, campaign: Campaign, folder: Path) -> None:
         self.store, self.campaign, self.folder = store, campaign, folder
-        self._start, self._before = time.monotonic(), store.counts().done
-
-    def planned(self) -> None:
-        """Note that the points are known now, and with them what was done before."""
-        self._before = self.store.counts().done
+        self._start = time.monotonic()
 
     def ended(self) -> Ended:
         """Return what has come of it."""
-        counts = self.store.counts()
         seconds = time.monotonic() - self._start
-        return Ended(self.folder, counts, self.store.failures(), counts.done - self._before, seconds)
+        return Ended(self.folder, self.store.counts(), self.store.failures(), self.campaign.evaluated, seconds)
 
 
 def checked(options: Options) -> int:
@@ -163,10 +160,10 @@ def _interrupted(store: Store) -> str:
     return f"{count(counts.done)} of {count(counts.points)} points done; go on with: {command}"
 
 
-def conclude(config: StudyConfig, ended: Ended, *, as_json: bool) -> None:
-    """Print how it ended; an error if no point came through."""
+def conclude(config: StudyConfig, ended: Ended, *, as_json: bool, more: Mapping[str, Any] = NOTHING) -> None:
+    """Print how it ended, in JSON with `more` about it; an error if no point came through."""
     if as_json:
-        print_json({"study": config.name} | ended.to_dict())
+        print_json({"study": config.name} | ended.to_dict() | dict(more))
     else:
         print_all(_summary(config, ended))
     if ended.counts.failed == ended.counts.points > 0:
@@ -180,8 +177,8 @@ def conclude(config: StudyConfig, ended: Ended, *, as_json: bool) -> None:
 def _summary(config: StudyConfig, ended: Ended) -> Iterator[RenderableType]:
     counts = ended.counts
     yield Text(f"Study {config.name}: {count(counts.done)} of {count(counts.points)} points", style="bold")
-    pace = f", {count(60 * ended.added / ended.seconds)} a minute" if ended.added and ended.seconds else ""
-    rows = [("evaluated now", f"{count(ended.added)} in {duration(ended.seconds)}{pace}")]
+    pace = f", {count(60 * ended.evaluated / ended.seconds)} a minute" if ended.evaluated and ended.seconds else ""
+    rows = [("evaluated now", f"{count(ended.evaluated)} in {duration(ended.seconds)}{pace}")]
     if counts.functions:
         rows.append(("functional passes", f"{count(counts.functions)} computed for {count(counts.done)} points"))
     if counts.failed:

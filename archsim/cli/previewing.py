@@ -63,7 +63,7 @@ def preview(config: StudyConfig, where: str, shard: Shard, workers: int, *, as_j
         ends.add(point)
     step = -(-total // IDENTIFIED) if total else 1
     some = (point for i, point in enumerate(_points(config, where, shard)) if i % step == 0)
-    estimate = _estimate([*tasks_of(config, where, some)], total, config.quality)
+    estimate = estimated([*tasks_of(config, where, some)], total, config.quality)
     if as_json:
         print_json(_data(config, ends, estimate, workers))
     else:
@@ -88,7 +88,8 @@ class _Ends:
             self.last.append(point)
 
 
-def _estimate(tasks: Sequence[Task], points: int, quality: bool) -> Estimate:
+def estimated(tasks: Sequence[Task], points: int, quality: bool) -> Estimate:
+    """Return how long so many points take, from evaluating a few of some tasks among them."""
     evaluator = Evaluator()
     functions, error = set[str](), ""
     with progress_bar() as note:

@@ -12,6 +12,7 @@ from archsim.study import DesignPoint, StudyConfig, Task, design_points, load_st
 from archsim.study.checks import check_study
 from archsim.study.export import export
 from archsim.study.keys import tasks_of
+from archsim.study.ranges import with_ranges
 
 
 def sweep(file: Path, settings: tuple[str, ...], options: Options, *, dry_run: bool, as_json: bool) -> None:
@@ -22,13 +23,13 @@ def sweep(file: Path, settings: tuple[str, ...], options: Options, *, dry_run: b
     workers = checked(options)
     config, where = load_study_file(file, settings), str(file)
     check_study(config, where)
+    config = with_ranges(config, where)
     shard = Shard.read(options.shard)
     if dry_run:
         preview(config, where, shard, workers, as_json=as_json)
         return
     with campaign(config, file, options) as work:
         work.store.plan(_pairs(config, where, shard))
-        work.planned()
         work.campaign.run(task for task, _ in _pairs(config, where, shard))
         ended = work.ended()
     export(ended.folder)

@@ -12,7 +12,7 @@ from archsim.errors import ConfigError, nearest
 from archsim.study.objectives import default_objectives
 from archsim.study.spec import Goal, Limit
 from archsim.study.tables import StudyData
-from archsim.study.volume import contribution, nondominated
+from archsim.study.volume import contribution, in_box, nondominated
 
 __all__ = [
     "averaged", "comparable", "convergence", "costs", "default_objectives", "feasible", "front",
@@ -68,27 +68,19 @@ def convergence(frame: pd.DataFrame, objectives: Mapping[str, Goal], limits: Map
     """Return how a front grew, point by point in the order of the frame: `front` (its size) and `hypervolume`.
 
     The hypervolume is a share of the box from the best to the worst value of every objective among all feasible points
-    of the frame; so the last row is comparable with other searches only within one box. An objective that is the same
-    everywhere does not count; where all are, there is no volume.
+    of the frame (`volume.in_box`); so two searches can be compared in a frame that holds both, not else.
     """
-    able = comparable(frame, objectives, limits)
-    values = costs(frame, objectives).to_numpy(float)
-    found = values[able.to_numpy()]
-    if len(found) == 0:
-        return pd.DataFrame({"front": 0, "hypervolume": 0.0}, index=frame.index)
-    low, high = found.min(axis=0), found.max(axis=0)
-    varied = high > low
-    low, high = low[varied], high[varied]
-    scaled = (values[:, varied] - low) / (high - low)
-    one, best = np.ones(int(varied.sum())), np.empty((0, int(varied.sum())))
-    sizes, volumes, volume = [], [], 0.0
-    for row, counts in zip(scaled, able, strict=True):
-        if counts and not (best <= row).all(axis=1).any():
-            volume += contribution(row, best, one) if len(row) else 0.0
-            best = np.vstack([best[~(row <= best).all(axis=1)], row])
-        sizes.append(len(best))
-        volumes.append(volume)
-    return pd.DataFrame({"front": sizes, "hypervolume": volumes}, index=frame.index)
+    able = comparable(frame, objectives, limits).to_numpy()
+    placed = in_box(costs(frame, objectives).to_numpy(float)[able])
+    coming, best, volume, rows = iter(placed), placed[:0], 0.0, []
+    for counts in able:
+        if counts:
+            row = next(coming)
+            if not (best <= row).all(axis=1).any():
+                volume += contribution(row, best, np.ones(len(row))) if len(row) else 0.0
+                best = np.vstack([best[~(row <= best).all(axis=1)], row])
+        rows.append((len(best), volume))
+    return pd.DataFrame(rows, index=frame.index, columns=["front", "hypervolume"])
 
 
 def averaged(data: StudyData) -> pd.DataFrame:

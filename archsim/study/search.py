@@ -21,7 +21,7 @@ from archsim.study.objectives import objectives_of, wrong_names
 from archsim.study.points import DesignPoint, space_of
 from archsim.study.spec import Limit, Search, StudyConfig
 from archsim.study.task import Outcome
-from archsim.study.volume import hypervolume, nondominated
+from archsim.study.volume import hypervolume, in_box, nondominated
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -42,7 +42,7 @@ class Searched:
 
     `points`: evaluated; as many as candidates unless the study averages. `repeated`, `left_out`: proposals that had
     been tried before, and that a condition refuses; they cost nothing. `front`: how many feasible candidates no other
-    beats. `hypervolume`: of them, as a share of the box that all feasible candidates so far span; 0 without any.
+    beats. `hypervolume`: of them, as a share of the box that all feasible candidates so far span (`volume.in_box`).
     """
 
     tried: int
@@ -181,13 +181,8 @@ class _Rounds:
     def standing(self, wanted: int) -> Searched:
         """Return how far the search is."""
         points = np.array(self._found).reshape(-1, len(self._objectives))
-        best, volume = points[nondominated(points)], 0.0
-        if len(points):
-            low, high = points.min(axis=0), points.max(axis=0)
-            varied = high > low
-            if varied.any():
-                scaled = (best[:, varied] - low[varied]) / (high - low)[varied]
-                volume = hypervolume(scaled, np.ones(int(varied.sum())))
+        best, placed = nondominated(points), in_box(points)
+        volume = hypervolume(placed[best], np.ones(placed.shape[1])) if placed.size else 0.0
         return Searched(
             self.tried, wanted, self._failed, self._points, self._repeated, self._left_out, len(best), volume
         )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+WIDE = 10  # figures that differ by a larger factor are compared by their logarithms
 
 
 def nondominated(points: Floats) -> npt.NDArray[np.intp]:
@@ -82,6 +83,24 @@ def hypervolume(points: Floats, reference: Floats) -> float:
         float(reference[-1] - best[i, -1]) * (float(np.prod(end - lower[i])) - _shared(lower[:i], lower[i], end))
         for i in range(len(best))
     )
+
+
+def in_box(points: Floats) -> Floats:
+    """Return where points of shape (N, k) lie in the box that they span: from 0, the best, to 1 in each objective.
+
+    By logarithms where an objective is of one sign and differs by more than a factor of ten, so that one outlier does
+    not make all else equal. An objective that is the same everywhere is left out: the shape is (N, varied).
+    """
+    if len(points) == 0:
+        return points
+    size, one_sign = np.abs(points), (points > 0).all(axis=0) | (points < 0).all(axis=0)
+    wide = one_sign & (size.max(axis=0) > WIDE * size.min(axis=0))
+    scaled = points.copy()
+    scaled[:, wide] = np.sign(points[:, wide]) * np.log(size[:, wide])
+    low, high = scaled.min(axis=0), scaled.max(axis=0)
+    varied = high > low
+    placed: Floats = (scaled[:, varied] - low[varied]) / (high - low)[varied]
+    return placed
 
 
 def contribution(point: Floats, others: Floats, reference: Floats) -> float:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from archsim.errors import ConfigError
 from archsim.study.pareto import convergence, front
 from archsim.study.spec import Limit
-from archsim.study.volume import contribution, hypervolume, nondominated
+from archsim.study.volume import contribution, hypervolume, in_box, nondominated
 
 few = st.integers(0, 4).map(float)  # so that ties are common
 
@@ -90,6 +90,15 @@ def test_convergence_by_hand():
     assert convergence(frame, {"a": "min"}, {"a": Limit(at_least=9)})["hypervolume"].eq(0).all()
 
 
+def test_places_in_the_box():
+    points = np.array([[0.0, 1.0, -1e-6, 5, -1.0], [1.0, 10.0, -1e-9, 5, 1.0], [4.0, 100.0, -1e-3, 5, 0.0]])
+    linear, log, negative, sign = in_box(points).T  # what is the same everywhere is left out
+    assert linear.tolist() == [0, 0.25, 1]
+    assert log.tolist() == pytest.approx([0, 0.5, 1])
+    assert negative.tolist() == pytest.approx([0.5, 1, 0])
+    assert sign.tolist() == [0, 1, 0.5]
+
+
 @settings(deadline=None, max_examples=50)
 @given(clouds(st.integers(2, 3)))
 def test_convergence_ends_at_the_whole_volume_and_never_falls(points):
@@ -97,10 +106,8 @@ def test_convergence_ends_at_the_whole_volume_and_never_falls(points):
     if len(frame) == 0:
         return
     grown = convergence(frame, dict.fromkeys(frame.columns, "min"), {})
-    low, high = points.min(axis=0), points.max(axis=0)
-    varied = high > low
-    scaled = (points[:, varied] - low[varied]) / (high - low)[varied]
-    whole = hypervolume(scaled, np.ones(varied.sum())) if varied.any() else 0
+    placed = in_box(points)
+    whole = hypervolume(placed, np.ones(placed.shape[1])) if placed.size else 0
     assert grown["hypervolume"].iloc[-1] == pytest.approx(whole, abs=1e-9)
     assert grown["hypervolume"].diff().dropna().ge(-1e-12).all()
     assert grown["front"].iloc[-1] == len(nondominated(points))

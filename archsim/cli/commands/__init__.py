@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "compare": compare.compare,
         "report": compare.report,
         "sweep": explore.sweep,
+        "search": explore.search,
         "pareto": explore.pareto,
         "waterfall": simulate.waterfall,
         "check": inspect.check,

@@ -49,6 +49,30 @@ def sweep(
     sweeping.sweep(study, tuple(settings or ()), options, dry_run=dry_run, as_json=as_json)
 
 
+def search(
+    study: StudyFile,
+    out: Folder = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, metavar="N", help="Points to try [the study's]; more go on with --resume."),
+    ] = None,
+    resume: Resume = False,
+    retry_failed: RetryFailed = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what is tried first and an estimate of the time; write nothing.")
+    ] = False,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Look for the best points of a study among more than can all be tried; goes on as `sweep` does."""
+    from archsim.cli import campaigning, searching
+
+    options = campaigning.Options(out, workers, scheduler, None, resume, retry_failed)
+    searching.search(study, tuple(settings or ()), options, trials, dry_run=dry_run, as_json=as_json)
+
+
 def pareto(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study, complete or not.")],
     objectives: Annotated[
