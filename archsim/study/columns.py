@@ -34,14 +34,16 @@ def column(path: str, values: Sequence[Any], index: pd.Index[int], taken: Collec
     """
     import pandas as pd
 
-    plain_values = [plain(v) if isinstance(v, dict | list) else v for v in values]
-    kinds = {type(v) for v in plain_values}
-    if kinds == {str} and not names and (found := _quantities(dict.fromkeys(plain_values))) is not None:
+    kinds = {*map(type, values)}
+    if not kinds.isdisjoint((dict, list)):
+        values = [plain(value) if isinstance(value, dict | list) else value for value in values]
+        kinds = {*map(type, values)}
+    if kinds == {str} and not names and (found := _quantities(dict.fromkeys(values))) is not None:
         unit, known = found
         called = f"{path}_{unit}" if unit else path
-        numbers = pd.Series([known[text] for text in plain_values], index=index, dtype="float64")
+        numbers = pd.Series([*map(known.__getitem__, values)], index=index, dtype="float64")
         return Column(path, path if called in taken else called, numbers)
-    return Column(path, path, pd.Series(plain_values, index=index, dtype=_dtype(kinds, plain_values)))
+    return Column(path, path, pd.Series(values, index=index, dtype=_dtype(kinds, values)))
 
 
 def _dtype(kinds: set[type], values: Sequence[Any]) -> Any:

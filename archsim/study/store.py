@@ -153,9 +153,9 @@ class Store:
             )
             mine = set(
                 self._connection.execute(
-                    "SELECT number, key FROM claims WHERE kind = 'point' AND owner = ? AND number IN "
-                    "(SELECT value FROM json_each(?))",
-                    (me, plain([*keys])),
+                    "SELECT number, key FROM claims WHERE kind = 'point' AND key IN (SELECT value FROM json_each(?)) "
+                    "AND +owner = ?",  # by key, however many claims an owner has
+                    (plain([*keys.values()]), me),
                 )
             )
         return [n for n in asked if (n, keys.get(n)) in mine]

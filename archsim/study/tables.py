@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,10 +65,14 @@ def read_study(folder: Path | str) -> StudyData:
         ConfigError: it holds no study, or a store is damaged or of a version that is not known.
         StoreError: a store cannot be read.
     """
+    folder = Path(folder)
+    with _no_collection():
+        return _study(folder, gather(folder))
+
+
+def _study(folder: Path, found: Gathered) -> StudyData:
     import pandas as pd
 
-    folder = Path(folder)
-    found = gather(folder)
     config = validate(StudyConfig, found.study, f"{folder}: its study")
     config._folder = found.file.parent
     numbers = sorted(found.points)
@@ -94,6 +100,19 @@ def read_study(folder: Path | str) -> StudyData:
         counts=_counts(found, points, good, len(errors)),
         seconds=_seconds(found),
     )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause the collector of cycles: it would walk a million small objects again and again, and there is no cycle."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def load_study(folder: Path | str) -> pd.DataFrame:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from subprocess import PIPE
 
 import psutil
-import pytest
 from pandas.testing import assert_frame_equal
 
 from archsim.study import leases, schema
