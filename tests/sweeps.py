@@ -47,12 +47,12 @@ def study(folder: Path, **more: Any) -> Path:
 
 
 @contextmanager
-def started(folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Start `archsim sweep` in a session of its own, and see at the end that nothing of it is left."""
+def started(folder: Path, *arguments: object, command: str = "sweep") -> Iterator[subprocess.Popen[str]]:
+    """Start `archsim sweep`, or another command, in a session of its own; see at the end that nothing of it is left."""
     script = folder / "archsim"
     script.write_text(COMMAND)
     process = subprocess.Popen(
-        [sys.executable, str(script), "sweep", *map(str, arguments)],
+        [sys.executable, str(script), command, *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:
@@ -63,9 +63,9 @@ def started(folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]
         until(lambda: not any(lives(p) for p in left) and not of_session(process.pid), left)
 
 
-def swept(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run `archsim sweep` to its end."""
-    with started(folder, *arguments) as process:
+def swept(folder: Path, *arguments: object, command: str = "sweep") -> subprocess.CompletedProcess[str]:
+    """Run `archsim sweep`, or another command, to its end."""
+    with started(folder, *arguments, command=command) as process:
         out, err = process.communicate(timeout=LONG)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

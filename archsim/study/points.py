@@ -192,7 +192,7 @@ def _check(space: Space, where: str) -> None:
     for path in paths:
         if paths.count(path) > 1:
             raise ConfigError(f"{where}: '{path}' is given twice")
-    known = [path for a in space.axes for path in (a.path, *_set_by(a, some=False))]
+    known = [*dict.fromkeys(path for a in space.axes for path in (a.path, *_set_by(a, some=False)))]
     for path, formula in space.derive.items():
         _check_names(formula.names, known, f"{where}: derive.{path}")
         known.append(path)
