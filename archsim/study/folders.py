@@ -52,9 +52,9 @@ class Kept:
 
 
 def stores(folder: Path) -> list[Path]:
-    """Return the stores in a folder, by name; StoreError where it cannot be read."""
+    """Return the stores in a folder, by name, but for those just being made; StoreError where it cannot be read."""
     try:
-        return sorted(path for path in folder.glob("*.sqlite") if path.is_file())
+        return sorted(path for path in folder.glob("*.sqlite") if path.is_file() and path.stat().st_size)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be read: {error.strerror or error}") from error
 
@@ -62,7 +62,7 @@ def stores(folder: Path) -> list[Path]:
 def check(folder: Path, study: Mapping[str, Any], *, resume: bool, but: Path) -> None:
     """Refuse a folder that holds other things than this study's stores; `but` is left to be checked by its writer."""
     try:
-        used = folder.is_dir() and any(folder.iterdir())
+        used = folder.is_dir() and any(".sqlite" not in path.name for path in folder.iterdir())
         exists = folder.exists()
     except OSError as error:
         raise StoreError(f"{folder}: cannot be read: {error.strerror or error}") from error

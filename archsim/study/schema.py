@@ -10,8 +10,8 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from archsim.errors import ConfigError, StoreError
 
 APPLICATION = 0x61726373  # "arcs"
 VERSION = 1
+COPIES = 5  # tries to copy a store that others write
 PATIENCE_S = 60.0  # for which a process waits for another one's transaction
 
 TABLES = """
@@ -60,7 +61,7 @@ def said_clearly(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", None) or ""
+        name = _name(error)
         if name == "SQLITE_FULL":
             raise StoreError(
                 f"{path}: the disk is full; what was committed is kept: make room and run the same command again"
@@ -76,7 +77,7 @@ def said_clearly(path: Path) -> Iterator[None]:
 
 def damaged(path: Path, reason: str) -> ConfigError:
     """Return the error for a file whose content cannot be trusted."""
-    return ConfigError(f"{path}: is no store of a study, or is damaged ({reason}); move it away to begin anew")
+    return ConfigError(f"{path}: is no store of a study, or is damaged ({reason}); choose another folder to begin anew")
 
 
 def connect(path: Path, *, shared: bool) -> sqlite3.Connection:
@@ -94,12 +95,12 @@ def connect(path: Path, *, shared: bool) -> sqlite3.Connection:
         try:
             if not _is_new(connection):
                 _check(connection, path)
-            _set_journal(connection, "TRUNCATE" if shared else "WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            with transaction(connection):
+            with transaction(connection):  # before there is a log: until then the file is empty for others
                 if _is_new(connection):
                     _create(connection)
                 bring_up(connection)
+            _set_journal(connection, "TRUNCATE" if shared else "WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
             connection.close()
             raise
@@ -112,8 +113,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
     Raises as `connect` does.
     """
-    with said_clearly(path), tempfile.TemporaryDirectory(prefix="archsim-") as folder:
-        connection = _opened(path, Path(folder))
+    with said_clearly(path), ExitStack() as stack:
+        connection = _opened(path, stack)
         try:
             _check_version(connection, path)
             connection.execute("BEGIN")
@@ -142,7 +143,7 @@ def bring_up(connection: sqlite3.Connection, version: int = VERSION, steps: Mapp
         connection.execute(f"PRAGMA user_version = {found + 1}")
 
 
-def _opened(path: Path, folder: Path) -> sqlite3.Connection:
+def _opened(path: Path, stack: ExitStack) -> sqlite3.Connection:
     """Return a connection that reads: to the file itself, or to a copy of it where its log cannot be replayed there."""
     if not path.is_file():
         raise ConfigError(f"{path}: no such store")
@@ -150,18 +151,39 @@ def _opened(path: Path, folder: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S)
         connection.isolation_level = None
         try:
-            if 0 < _pragma(connection, "user_version") < VERSION:
-                raise sqlite3.OperationalError("of an older version")
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            if _pragma(connection, "user_version") not in STEPS:
+                return connection
+            connection.close()  # an older one is brought up, in a copy
         except BaseException:
             connection.close()
             raise
-        return connection
-    except sqlite3.OperationalError:
-        for source in (path, *(path.with_name(path.name + end) for end in ("-wal", "-journal"))):
-            if source.is_file():
-                shutil.copyfile(source, folder / source.name)
-        return _brought_up(folder / path.name, path)
+        return _brought_up(_copied(path, stack), path)
+    except sqlite3.OperationalError as error:
+        if _name(error).startswith(_HELD):
+            raise
+        return _brought_up(_copied(path, stack), path)
+
+
+def _copied(path: Path, stack: ExitStack) -> Path:
+    """Copy a store with its log or journal, again if it was written meanwhile, for as long as the stack stands."""
+    sources = [path.with_name(path.name + end) for end in ("", "-wal", "-journal")]
+    try:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="archsim-")))
+        for _ in range(COPIES):
+            before = _state(sources)
+            for source in sources:
+                (folder / source.name).unlink(missing_ok=True)
+                if source.is_file():
+                    shutil.copyfile(source, folder / source.name)
+            if _state(sources) == before:
+                break
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be copied to be read: {error.strerror or error}") from error
+    return folder / path.name
+
+
+def _state(files: Iterable[Path]) -> list[tuple[int, int]]:
+    return [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
 
 
 def _brought_up(copy: Path, path: Path) -> sqlite3.Connection:
@@ -215,9 +237,13 @@ def _set_journal(connection: sqlite3.Connection, mode: str) -> None:
             connection.execute(f"PRAGMA journal_mode = {mode}")
             return
         except sqlite3.OperationalError as error:
-            if not error.sqlite_errorname.startswith(_HELD) or time.monotonic() > deadline:
+            if not _name(error).startswith(_HELD) or time.monotonic() > deadline:
                 raise
         time.sleep(0.05)
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

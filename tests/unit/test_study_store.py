@@ -375,7 +375,25 @@ def test_a_store_whose_maker_was_killed_at_once_is_made_anew(folder):
     (folder / "study.sqlite").touch()
     with opened(folder) as store:
         store.plan(pairs(2))
+    (folder / "shard-1-of-2.sqlite").touch()  # and one that another process makes right now
+    opened(folder).close()
     assert read_study(folder).counts.points == 2
+
+
+def test_reading_an_older_store_brings_up_a_copy(folder, monkeypatch):
+    with opened(folder) as store:
+        store.plan(pairs(2))
+    before = (folder / "study.sqlite").read_bytes()
+    rename = "UPDATE points SET number = number + 5"
+    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "STEPS", {1: lambda connection: connection.execute(rename)})
+    monkeypatch.setattr(schema.bring_up, "__defaults__", (2, schema.STEPS))
+    assert read_study(folder).counts.points == 2
+    assert (folder / "study.sqlite").read_bytes() == before
+    with opened(folder) as store:
+        assert store.waiting() == [5, 6]
+    with opened(folder) as store:
+        assert store.waiting() == [5, 6]
 
 
 # --- the disk ---
