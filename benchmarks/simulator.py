@@ -49,7 +49,7 @@ def station_uses() -> None:
 
     for i in range(4):
         engine.env.process(worker(i))
-    engine.env.run()
+    engine.env.run_out()
     assert engine.ledger.operations[op.index] == [USES, USES]
 
 

@@ -77,8 +77,12 @@ class Formula(Model):
 
     def limits(self, variable: str) -> Span:
         """Return the lowest and highest SI value of a variable for which the formula was made."""
-        low, high = self.validity[variable]
-        return quantity(low).value, quantity(high).value
+        return self._limits[variable]
+
+    @cached_property
+    def _limits(self) -> dict[str, Span]:
+        ends = self.validity.items()
+        return {name: (quantity(low).value, quantity(high).value) for name, (low, high) in ends}
 
     @model_validator(mode="after")
     def _limits_are_quantities(self) -> Formula:

@@ -53,8 +53,9 @@ def check_parameters(stages: Sequence[Stage], layouts: Sequence[Layout], per_til
     """
     load: dict[int, int] = defaultdict(int)
     for stage, layout in zip(stages, layouts, strict=True):
+        numbers = _numbers(stage, layout)
         for tile in blocks_of(layout, per_tile):
-            bits = _bits_on(tile, stage, layout, per_tile)
+            bits = _bits_on(tile, numbers, layout, per_tile)
             load[tile] += bits
             if load[tile] > capacity:
                 raise MappingError(
@@ -64,12 +65,17 @@ def check_parameters(stages: Sequence[Stage], layouts: Sequence[Layout], per_til
                 )
 
 
-def _bits_on(tile: int, stage: Stage, layout: Layout, per_tile: int) -> int:
-    """Return the bits that a layer keeps in the parameter memory of a tile."""
+def _numbers(stage: Stage, layout: Layout) -> tuple[int, int]:
+    """Return how many parameters a layer has for all copies of its weights together, and for each of them."""
     op = stage.node.op
     assert isinstance(op, Weighted)
     scale = op.weights.scale.size if is_scaled(op) else 0
-    shared = sum(stored_parameters(n.op) for n in (stage.node, *stage.digital)) - scale * layout.copies
+    return sum(stored_parameters(n.op) for n in (stage.node, *stage.digital)) - scale * layout.copies, scale
+
+
+def _bits_on(tile: int, numbers: tuple[int, int], layout: Layout, per_tile: int) -> int:
+    """Return the bits that a layer keeps in the parameter memory of a tile."""
+    shared, scale = numbers
     inside = range(max(layout.first, tile * per_tile), min(layout.first + layout.crossbars, (tile + 1) * per_tile))
     columns = {layout.column(i) for i in inside}
     of_copies = {(layout.copy(i), layout.column(i)) for i in inside}

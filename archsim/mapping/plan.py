@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 
 from archsim.hardware.chip import Chip
@@ -61,12 +62,12 @@ class Placed:
         """Crossbars taken, replicas and copies included."""
         return self.layout.crossbars
 
-    @property
+    @cached_property
     def at_work(self) -> tuple[int, ...]:
         """The tiles of the first copy, which stand for those of whichever works; all tiles, without an arbiter."""
         return self.copy_tiles[0]
 
-    @property
+    @cached_property
     def copy_tiles(self) -> tuple[tuple[int, ...], ...]:
         """Where each of the copies is that an arbiter chooses among; one, where there is no arbiter."""
         return tuple(tuple(blocks_at_work(self.layout, self.per_tile, c)) for c in range(self.layout.copies))
@@ -96,13 +97,13 @@ class Mapping:
         return tuple(p for r in self.rounds for p in r)
 
 
-def map_trace(trace: Trace, chip: Chip) -> Mapping:
-    """Place a network on a chip.
+def map_trace(trace: Trace, chip: Chip, graph: StageGraph | None = None) -> Mapping:
+    """Place a network on a chip. `graph`: its stages, where they have been built already.
 
     Raises `MappingError`, with the numbers, when it does not fit, when a buffer cannot hold the window of a layer or
     the map that a layer normalises, or when the network asks for a unit that the chip does not have.
     """
-    graph = build_stages(trace)
+    graph = graph or build_stages(trace)
     arch = chip.arch
     check_units(graph, chip)
     box = arch.crossbar

@@ -137,4 +137,6 @@ def deploy(
     source = inputs.source(workload, settings)
     trace = inputs.trace(source)
     passes, wanted = passes_of(source, passes), images_of(source, images)
-    return Deployment(map_trace(trace, chip), source, passes, wanted, images is not None, seed, inputs)
+    return Deployment(
+        map_trace(trace, chip, inputs.graph(trace)), source, passes, wanted, images is not None, seed, inputs
+    )

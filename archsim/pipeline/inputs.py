@@ -13,6 +13,7 @@ from archsim.errors import ConfigError, DataError
 from archsim.hardware.arch import ArchConfig, ArchFile, read_arch
 from archsim.hardware.chip import Chip, build_chip
 from archsim.hardware.library import Library, load_library
+from archsim.mapping.stages import StageGraph, build_stages
 from archsim.workload.cache import trace_of
 from archsim.workload.data import ImageSet, load_dataset
 from archsim.workload.spec import DatasetChoice, Workload, WorkloadConfig, load_workload
@@ -72,6 +73,7 @@ class Inputs:
     _libraries: dict[Path, Library] = field(default_factory=dict)
     _sources: dict[tuple[str, tuple[str, ...]], Workload | Trace] = field(default_factory=dict)
     _traces: dict[int, tuple[Workload, Trace]] = field(default_factory=dict)
+    _graphs: dict[int, tuple[Trace, StageGraph]] = field(default_factory=dict)
     _images: dict[tuple[Any, ...], ImageSet] = field(default_factory=dict)
 
     def chip(self, arch: ChipLike, overrides: Overrides = NONE) -> Chip:
@@ -116,6 +118,12 @@ class Inputs:
         if id(source) not in self._traces:
             self._traces[id(source)] = (source, trace_of(source))  # the source is held, so that its id stays its own
         return self._traces[id(source)][1]
+
+    def graph(self, trace: Trace) -> StageGraph:
+        """Return a network as stages."""
+        if id(trace) not in self._graphs:
+            self._graphs[id(trace)] = (trace, build_stages(trace))
+        return self._graphs[id(trace)][1]
 
     def images(self, source: Workload | Trace, count: int, *, exact: bool, split: str | None = None) -> ImageSet:
         """Return labelled images: the workload's, or those that a trace says it was made for.

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import simpy
 
+from archsim.sim.clock import Tick
 from archsim.sim.interconnect import Route
-from archsim.sim.ledger import Operation
+from archsim.sim.ledger import Operation, Row
 from archsim.sim.station import Cursor, Engine, Level, Station
 
 
-class Transfer:
-    """Pixels on their way: the time of their next event, the hops they have taken, what they wake on arrival.
+class Transfer(Tick):
+    """Pixels on their way, as the event of their next step: its time, the legs taken, what they wake on arrival.
 
     `turn`: the passes that have been sent before theirs.
     """
@@ -36,12 +37,13 @@ class Leg(NamedTuple):
 
     `links`: those it queues for, all at once. `followers`: those that only transfers from them go on to, one after the
     other; these come in the same order and at least as far apart, so they never queue. Each has the time its head takes
-    to get there. `delay_ps`: until the head has passed them all.
+    to get there. `delay_ps`: until the head has passed them all. `rows`: what the book says of the followers.
     """
 
     links: tuple[Station, ...]
     followers: tuple[tuple[Station, int], ...]
     delay_ps: int
+    rows: tuple[Row, ...] = ()
 
 
 def legs_of(route: Route, follows: Sequence[bool]) -> list[Leg]:
@@ -51,7 +53,8 @@ def legs_of(route: Route, follows: Sequence[bool]) -> list[Leg]:
         if follower:
             last = legs[-1]
             followers = (*last.followers, (hop.links[0], last.delay_ps))
-            legs[-1] = last._replace(followers=followers, delay_ps=last.delay_ps + hop.delay_ps)
+            rows = (*last.rows, hop.links[0].row)
+            legs[-1] = last._replace(followers=followers, delay_ps=last.delay_ps + hop.delay_ps, rows=rows)
         else:
             legs.append(Leg(hop.links, (), hop.delay_ps))
     return legs
@@ -80,6 +83,8 @@ class EdgeRun:
         self.peak = 0
         self.flight: deque[Transfer] = deque()
         self.legs = legs_of(route, [False] * len(route.hops))
+        self._told = engine.recorder is not None
+        self._next = self._go_on
 
     def fits(self, pixels: int) -> bool:
         """Return whether there is room for so many more pixels now."""
@@ -98,7 +103,8 @@ class EdgeRun:
         """Free all pixels below a count, arrived or to come."""
         if until > self.freed.value:
             self.freed.advance(until - self.freed.value)
-            self._tell()
+            if self._told:
+                self._tell()
 
     def send(self, pixels: int, credit: Level | None = None) -> int:
         """Send pixels; return when the last has left. `credit` grows by one when they have arrived."""
@@ -108,7 +114,8 @@ class EdgeRun:
         held = self.reserved - self.freed.value
         if held > self.peak:
             self.peak = held
-        self._tell()
+        if self._told:
+            self._tell()
         bits = pixels * self.bits
         transfer = Transfer(pixels, route.serial_ps(bits), credit, turn)
         if not route.hops:
@@ -121,25 +128,27 @@ class EdgeRun:
     def _take(self, transfer: Transfer, bits: int) -> int:
         """Take a leg, and go on when the head has passed it; return when its first links are free again."""
         engine, serial, turn = self.engine, transfer.serial_ps, transfer.turn
-        leg = self.legs[transfer.hop]
-        now = engine.now
-        end = leg.links[0].book(self.op, bits, serial, now, turn)
-        for link in leg.links[1:]:
-            end = max(end, link.book(self.op, 0, serial, now, turn))
-        left, head = end, end - serial
-        for link, after in leg.followers:
-            link.follow(self.op, serial, head + after, turn)
-        head += leg.delay_ps
+        links, followers, delay_ps, rows = self.legs[transfer.hop]
+        env = engine.env
+        now = env.time
+        end = links[0].book(self.op, bits, serial, now, turn)
+        if len(links) > 1:
+            end = max(end, *(link.book(self.op, 0, serial, now, turn) for link in links[1:]))
+        if self._told:
+            for link, after in followers:
+                link.follow(self.op, serial, end - serial + after, turn)
+        else:
+            for row in rows:
+                row[0] += 1
+                row[1] += serial
         transfer.hop += 1
-        transfer.time = head if transfer.hop < len(self.legs) else head + serial + self.route.exit_ps
-        transfer.order = engine.next_order()
-        event = engine.env.timeout(transfer.time - now, transfer)
-        event.callbacks.append(self._go_on)
-        return left
+        passed = end - serial + delay_ps
+        transfer.time = passed if transfer.hop < len(self.legs) else passed + serial + self.route.exit_ps
+        transfer.order = engine.order = engine.order + 1
+        env.schedule_at(transfer.time, transfer, [self._next])
+        return end
 
-    def _go_on(self, event: simpy.Event) -> None:
-        transfer = event.value
-        assert isinstance(transfer, Transfer)
+    def _go_on(self, transfer: Transfer) -> None:
         if transfer.hop < len(self.legs):
             self._take(transfer, 0)
         else:
@@ -152,8 +161,7 @@ class EdgeRun:
             transfer.credit.advance(1)
 
     def _tell(self) -> None:
-        if self.engine.recorder is not None:
-            self.engine.tell_level(self.name, self.held * self.bits)
+        self.engine.tell_level(self.name, self.held * self.bits)
 
     def state(self, now: int, turns: int) -> tuple[object, ...]:
         """Return what is reserved and on its way, relative to a time and a number of completed passes."""

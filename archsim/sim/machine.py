@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Table
-from math import ceil, inf
+from math import ceil
 
 from archsim.errors import SimulationError
 from archsim.mapping.activity import Activity
@@ -104,13 +104,9 @@ class Machine:
         for store in self.wiring.stores:
             env.process(processes.keep(store))
         env.process(processes.average(self, self.sink))
-        try:
-            env.run(until=self.finished)
-        except RuntimeError as error:
-            if env.peek() < inf:  # simpy says so when nothing is left to happen; all else is a fault of the program
-                raise
-            raise SimulationError(self._deadlock()) from error
-        env.run()
+        env.run_out()
+        if not self.finished.triggered:
+            raise SimulationError(self._deadlock())
         return self.now
 
     @property

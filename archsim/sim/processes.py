@@ -101,7 +101,7 @@ def multiply(run: StageRun) -> Process:
                 inlet.edge.release(cursor.turn * inlet.edge.pixels + inlet.frees[cursor.chunk])
             for source in random:
                 source.release(cursor.turn * source.per_pass + source.frees[cursor.chunk])
-            ready.append(int(env.now) + run.fill_ps)
+            ready.append(env.time + run.fill_ps)
             produced += 1
             if produced - done.value > run.most:
                 run.most = produced - done.value
@@ -132,7 +132,7 @@ def _inputs(cursor: Cursor, inlets: Sequence[Inlet], chunk: int) -> Process:
 
 def _convert(run: StageRun, chunk: Chunk) -> simpy.Event:
     """Read, and convert with shared converters: after the first read with sample-and-hold, else after the last."""
-    now = int(run.array.env.now)
+    now = run.array.env.time
     end = run.array.book(run.multiply_op, chunk.positions, chunk.array_ps, now, run.array_cursor.turn)
     start = end if run.read_ahead_ps is None else max(now + run.read_ahead_ps, end - max(chunk.bank_ps))
     return use_together(run.banks, run.array_cursor, run.multiply_op, 0, chunk.bank_ps, start)

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import simpy
 
 from archsim.mapping.plan import Mapping
+from archsim.sim.clock import Clock
 from archsim.sim.ledger import Ledger, Once, Operation
 
 CAUSES = ("input", "random bits", "output space", "residual", "schedule")
@@ -83,7 +84,7 @@ class Engine:
     """
 
     def __init__(self, recorder: Recorder | None = None, *, passes: int = 1, start_ps: int = 0) -> None:
-        self.env = simpy.Environment(initial_time=0)
+        self.env = Clock()
         self.ledger = Ledger()
         self.operations: list[Operation] = []
         self.stations: list[Station] = []
@@ -98,7 +99,7 @@ class Engine:
     @property
     def now(self) -> int:
         """The time in picoseconds."""
-        return int(self.env.now)
+        return self.env.time
 
     def operation(
         self, name: str, layer: str, unit: str, actions: Sequence[tuple[str, str, float]], once: Once = "pass"
@@ -122,11 +123,6 @@ class Engine:
         self.cursors.append(cursor)
         self.ledger.stalls.append([0] * len(CAUSES))
         return cursor
-
-    def next_order(self) -> int:
-        """Return the number of the event that is being scheduled."""
-        self.order += 1
-        return self.order
 
     def tell_use(self, station: Station, op: Operation, units: int, turn: int, start: int, end: int) -> None:
         """Tell the recorder of a use of a station. `turn`: the pass, as the process that asked for it counts."""
@@ -201,11 +197,11 @@ class Station:
 
     def use(self, cursor: Cursor, op: Operation, units: int, duration: int, earliest: int = 0) -> simpy.Event:
         """Serve as `book` does and return the event of the end, for the process of `cursor` to wait for."""
-        now: int = self.env.now  # type: ignore[assignment]
+        env, engine = self.env, self.engine
+        now = env.time
         end = cursor.until = self.book(op, units, duration, earliest if earliest > now else now, cursor.turn)
-        engine = self.engine
         cursor.order = engine.order = engine.order + 1
-        return self.env.timeout(end - now)
+        return env.at(end)
 
 
 def use_together(
@@ -220,14 +216,18 @@ def use_together(
     first = stations[0]
     if len(stations) == 1:
         return first.use(cursor, op, units, durations[0], earliest)
-    engine, now = first.engine, first.engine.now
-    earliest = max(earliest, now)
-    end = first.book(op, units, durations[0], earliest, cursor.turn)
-    for station, duration in zip(stations[1:], durations[1:], strict=True):
-        end = max(end, station.book(op, 0, duration, earliest, cursor.turn))
+    engine, env = first.engine, first.env
+    if earliest < env.time:
+        earliest = env.time
+    end = 0
+    for station, duration in zip(stations, durations, strict=True):
+        done = station.book(op, units, duration, earliest, cursor.turn)
+        if done > end:
+            end = done
+        units = 0
     cursor.until = end
-    cursor.order = engine.next_order()
-    return engine.env.timeout(end - now)
+    cursor.order = engine.order = engine.order + 1
+    return env.at(end)
 
 
 class Level:
@@ -255,13 +255,15 @@ class Level:
 
     def reach(self, cursor: Cursor, target: int) -> simpy.Event:
         """Return an event for the count reaching `target`; to be asked for only when it has not yet."""
-        event = self.engine.env.event()
+        env = self.engine.env
+        event = env.event()
         self.waiting.append((target, event, cursor))
-        cursor.until = self.engine.now
+        cursor.until = env.time
         return event
 
     def _wake(self) -> None:
-        engine, now = self.engine, self.engine.now
+        engine = self.engine
+        now = engine.env.time
         still = []
         for target, event, cursor in self.waiting:
             if self.value < target:
@@ -269,6 +271,6 @@ class Level:
                 continue
             engine.ledger.stalls[cursor.index][self.cause] += now - cursor.until
             cursor.until = now
-            cursor.order = engine.next_order()
+            cursor.order = engine.order = engine.order + 1
             event.succeed()
         self.waiting = still
