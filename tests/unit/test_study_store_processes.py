@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from subprocess import PIPE
 
 import psutil
+import pytest
 from pandas.testing import assert_frame_equal
 
 from archsim.study import leases, schema
@@ -29,7 +30,7 @@ def note(*words):
     os.write(log, (" ".join(map(str, (*words, os.getpid()))) + "\\n").encode())
 print("ready", flush=True)
 sys.stdin.readline()
-with opened(sys.argv[1]) as store:
+with opened(sys.argv[1], sys.argv[4]) as store:
     store.plan(pairs({POINTS}))
     while waiting := store.waiting():
         mine = store.claim(rng.sample(waiting, min(len(waiting), rng.randint(1, 4))))
@@ -102,11 +103,12 @@ def check_log(lines, killed):
     assert max(count for (_, by_killed), count in ends.items() if not by_killed) == 1
 
 
-def test_processes_on_one_store_with_kill_9_among_them(tmp_path):
+@pytest.mark.parametrize("name", ["study", pytest.param("shard-1-of-2", marks=pytest.mark.slow)])
+def test_processes_on_one_store_with_kill_9_among_them(tmp_path, name):
     folder, log = tmp_path / "out", tmp_path / "log"
     rng, killed = random.Random(1), set()
     with started() as start:
-        idle = [start(WORKER, folder, seed, log) for seed in range(5)]
+        idle = [start(WORKER, folder, seed, log, name) for seed in range(5)]
         assert [child.stdout.readline() for child in idle] == ["ready\n"] * 5
         children = [go(idle.pop()) for _ in range(3)]
         while idle:
@@ -121,7 +123,7 @@ def test_processes_on_one_store_with_kill_9_among_them(tmp_path):
     assert [code for _, code in said] == [0, 0, 0], said
     assert any(line.split()[-1] in killed for line in lines(log))
     check_log(lines(log), killed)
-    with sqlite3.connect(folder / "study.sqlite") as store:
+    with sqlite3.connect(folder / f"{name}.sqlite") as store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     with opened(tmp_path / "calm") as calm:
         calm.plan(pairs(POINTS))
@@ -130,7 +132,7 @@ def test_processes_on_one_store_with_kill_9_among_them(tmp_path):
     assert_frame_equal(found.frame, wanted.frame, check_exact=True)
     assert_frame_equal(found.failed, wanted.failed, check_exact=True)
     assert found.counts == wanted.counts
-    with opened(folder) as store, opened(tmp_path / "calm") as calm:
+    with opened(folder, name) as store, opened(tmp_path / "calm") as calm:
         assert repr(store.outcomes(range(POINTS))) == repr(calm.outcomes(range(POINTS)))
 
 

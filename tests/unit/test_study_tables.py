@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
+from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ from pandas.testing import assert_frame_equal
 
 import archsim
 from archsim.errors import ConfigError
+from archsim.study import schema
 from archsim.study.columns import column
 from archsim.study.export import export
 from archsim.study.points import DesignPoint
@@ -226,6 +230,35 @@ def test_export_reads_back(folder):
     csv = pd.read_csv(folder / "points.csv", index_col="point")
     assert csv["energy_j_per_image"].tolist() == frame["energy_j_per_image"].tolist()
     assert sorted(p.name for p in folder.iterdir() if "sqlite" not in p.name) == ["points.csv", "points.parquet"]
+
+
+# --- versions ---
+
+SAMPLE = Path(__file__).parents[1] / "golden" / "store_version_1.sqlite"
+
+
+def test_a_store_of_the_first_version_is_read_as_ever(folder, tmp_path):
+    """The sample: 12 points of `tests.stores`, 10 of them done, and the answers of one function."""
+    folder.mkdir()
+    copyfile(SAMPLE, folder / "study.sqlite")
+    data, fresh = read_study(folder), made(tmp_path / "fresh", range(10), count=12)
+    assert_frame_equal(data.frame, fresh.frame, check_exact=True)
+    assert_frame_equal(data.failed, fresh.failed, check_exact=True)
+    assert data.counts == fresh.counts
+    with opened(folder) as store:
+        assert store.waiting() == [10, 11]
+        assert repr(store.claim_function("f0")) == repr(answers())
+        assert store.functions(range(12)) == {11: "f2"}
+
+
+def test_tables_that_change_need_a_new_version(folder):
+    opened(folder).close()
+    tables = []
+    for path in (SAMPLE, folder / "study.sqlite"):
+        with sqlite3.connect(path) as store:
+            tables.append(store.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall())
+    assert (tables[0] == tables[1]) == (schema.VERSION == 1)
+    assert [*schema.STEPS] == [*range(1, schema.VERSION)]
 
 
 # --- what is no study ---

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pint
 import pytest
@@ -179,3 +180,17 @@ def test_picoseconds_refuses(seconds: float) -> None:
 
 def test_dimension_named_gives_its_unit() -> None:
     assert dimension_named("area").unit == "m^2"
+
+
+@given(
+    st.from_regex(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?(e-?[0-9]{1,2})?", fullmatch=True),
+    st.sampled_from(["pJ", "GHz", "um^2", "KiB", "B", "year", "%", "fJ/bit", "kohm/um", "ohm*um^2", "min", ""]),
+)
+def test_values_are_rounded_once(number: str, unit: str) -> None:
+    factors = {"p": "1e-12", "f": "1e-15", "G": "1e9", "u": "1e-6", "k": "1e3"}
+    known = {
+        "um^2": "1e-12", "KiB": "8192", "B": "8", "year": "31557600", "%": "0.01", "min": "60", "": "1",
+        "kohm/um": "1e9", "ohm*um^2": "1e-12",
+    }  # fmt: skip
+    exact = Fraction(number) * Fraction(known.get(unit) or factors[unit[0]])
+    assert read(f"{number} {unit}").value == float(exact)
