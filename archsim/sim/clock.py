@@ -46,14 +46,18 @@ class Clock(simpy.Environment):
         tick.callbacks = callbacks
         heappush(self._queue, (time, NORMAL, next(self._eid), tick))
 
+    def step(self) -> None:
+        """Let the next event happen. An error in a process is raised as it is."""
+        time, _, _, event = heappop(self._queue)
+        self._now = self.time = int(time)
+        callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]  # as simpy does
+        for callback in callbacks:
+            callback(event)
+        if not event._ok and not hasattr(event, "_defused"):
+            raise event._value
+
     def run_out(self) -> None:
-        """Run until nothing is left to happen. An error in a process ends the run."""
-        queue = self._queue
+        """Run until nothing is left to happen."""
+        queue, step = self._queue, self.step
         while queue:
-            time, _, _, event = heappop(queue)
-            self._now = self.time = int(time)
-            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]  # as simpy does
-            for callback in callbacks:
-                callback(event)
-            if not event._ok and not hasattr(event, "_defused"):
-                raise event._value
+            step()
