@@ -72,7 +72,7 @@ def count(number: float) -> str:
 
 def typeset(text: str) -> str:
     """Return a quantity such as `show` writes it as print has it: micro sign, raised powers, no break in it."""
-    text = re.sub(r"(?<=\s)u(?=[A-Za-z])", "\N{MICRO SIGN}", text)
+    text = re.sub(r"(?<=[\s/])u(?=[A-Za-z])", "\N{MICRO SIGN}", text)
     text = re.sub(r"(?<=\d) x$", " \N{MULTIPLICATION SIGN}", text)
     text = text.replace("^2", "\N{SUPERSCRIPT TWO}").replace("ohm", "\N{GREEK CAPITAL LETTER OMEGA}")
     return re.sub(r"(?<=\d) (?=\S)", GAP, text)

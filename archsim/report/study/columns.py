@@ -60,6 +60,7 @@ QUALITY = (
     "accuracy", "nll", "brier", "ece", "adaptive_ece", "rmse", "crps", "coverage_50", "coverage_90",
 )  # fmt: skip
 FILE = ".yaml"
+MACRO = 1e-9  # m^2, from which on an area is in square millimetres
 WIDE = 20.0  # the largest over the smallest value, from which on an axis is logarithmic
 
 
@@ -87,7 +88,7 @@ class Column:
             return "-"
         if self.unit == SHARE:
             return percent(value)
-        if self.unit == "m^2":
+        if self.unit == "m^2" and (value == 0 or abs(value) >= MACRO):
             return square_millimetres(value)
         if self.unit in (RATE, FACTOR):
             return f"{_number(value)} {self.unit}"

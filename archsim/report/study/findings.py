@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archsim.study.tables import StudyData
 
 ALL: tuple[()] = ()
-MANY = 8  # settings of a point that are named
+MANY, SOME = 8, 3  # settings of a point that are all named; those of more
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +59,17 @@ class Findings:
                 codes.append(code)
         return tuple(kept)
 
+    @property
+    def is_compromise(self) -> bool:
+        """Tell whether a front is worth showing: not for points that were chosen to tell axes apart."""
+        return not isinstance(self.data.config.sampling, OneAtATime | Saltelli)
+
     @cached_property
     def sensitivities(self) -> Mapping[str, Tornado | SobolIndices | str]:
         """Which axes move each objective, by its name, or why that cannot be told; of studies sampled for this."""
         from archsim.study.sensitivity import sensitivity
 
-        if not isinstance(self.data.config.sampling, OneAtATime | Saltelli):
+        if self.is_compromise:
             return {}
         told: dict[str, Tornado | SobolIndices | str] = {}
         for name in self.objectives:
@@ -73,6 +78,15 @@ class Findings:
             except ConfigError as error:
                 told[name] = str(error)
         return told
+
+    @property
+    def untold(self) -> Iterator[tuple[str, str]]:
+        """Yield each reason why it cannot be told which axes move some objectives, after these objectives in words."""
+        why: dict[str, list[str]] = {}
+        for name, told in self.sensitivities.items():
+            if isinstance(told, str):
+                why.setdefault(told, []).append(self.column(name).words)
+        yield from ((" and ".join(names), reason) for reason, names in why.items())
 
     def axis(self, path: str) -> Column | None:
         """Return the column of an axis by its path; None for several that go together."""
@@ -124,7 +138,7 @@ class Findings:
         if len(named) > MANY:
             named = [n for n in named if row[n] != self._commonest[n]]
         if len(named) > MANY:
-            return f"{self.values_of(named[:MANY], [row[n] for n in named[:MANY]])} and {len(named) - MANY} more"
+            return f"{self.values_of(named[:SOME], [row[n] for n in named[:SOME]])} and {len(named) - SOME} more"
         return self.values_of(named, [row[n] for n in named]) or "the base"
 
     @cached_property

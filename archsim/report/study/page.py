@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from archsim.report.html.blocks import (
     Block,
     Card,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 LISTED = 200  # points of the table
 COMMANDS = 20
+BEST = ("front", "convergence")
 SHAPES = ("sensitivity", "curves", "map", "parallel")
 FRONT = 40  # rows of a front that are shown without being asked for
 FIGURES = ("energy_j_per_image", "latency_s_per_image", "area_m2", "power_w", "accuracy", "nll", "rmse", "ece")
@@ -51,10 +54,8 @@ def page_of(found: Findings, plots: Sequence[Plot]) -> str:
     lead.append(f"{found.progress}; archsim {version('archsim')}")
     sections = [
         Section("summary", "Summary", [*_summary(found)]),
-        Section("best", "Best points", [*_best(found, _take(drawn, "front", "convergence"))]),
-        Section(
-            "shapes", "What moves what", [*_shapes(found, _take(drawn, "sensitivity", "curves", "map", "parallel"))]
-        ),
+        Section("best", "Best points", [*_best(found, _take(drawn, *BEST))] if found.is_compromise else []),
+        Section("shapes", "What moves what", [*_shapes(found, _take(drawn, *SHAPES))]),
         *_failures(found, _take(drawn, "failures")),
         Section("points", "All points", [*_points(found)]),
         Section("asked", "What was asked", [*asked(found)]),
@@ -74,7 +75,7 @@ def _summary(found: Findings) -> Iterator[Block]:
         doubts.append(f"{count(counts.failed)} of {count(counts.points)} points failed; why is said below.")
     if counts.done < counts.points:
         doubts.append(f"{count(counts.points - counts.done)} points are still to be computed: this is a part.")
-    doubts += [f"{found.column(n).words}: {why}" for n, why in found.sensitivities.items() if isinstance(why, str)]
+    doubts += [f"What moves {names} cannot be told: {why}." for names, why in found.untold]
     if not len(found.front):
         doubts.append("No point keeps all limits and has all objectives, so there is no front.")
     if doubts:
@@ -83,8 +84,9 @@ def _summary(found: Findings) -> Iterator[Block]:
     shared = f"; {count(counts.shared)} points took the answers of another" if counts.shared else ""
     cards = [
         Card("Points", count(counts.done - counts.failed), f"of {count(counts.points)}", passes + shared),
-        Card("Front", count(len(found.front)), "", "points that no other beats in all objectives"),
     ]
+    if found.is_compromise:
+        cards.append(Card("Front", count(len(found.front)), "", "points that no other beats in all objectives"))
     for name, number in found.best():
         column = found.column(name)
         value = typeset(column.say(found.frame.at[number, name]))
@@ -135,7 +137,7 @@ def _failures(found: Findings, figures: Sequence[Figure]) -> Iterator[Section]:
         return
     rows: list[Row] = [[Cell(r.text), count(r.count), f"#{r.first}"] for r in grouped[:LISTED]]
     head = ["reason", "points", "the first"]
-    table = Table("Why points have no result; numbers in a message are those of the first", head, rows, after(1, head))
+    table = Table("Why points have no result; numbers and names are those of the first", head, rows, after(1, head))
     yield Section("failures", "Points that failed", [*figures, table])
 
 
@@ -159,8 +161,10 @@ def _table(caption: str, found: Findings, rows: DataFrame, figures: Sequence[Col
         name = Cell(f"#{number}", tone="strong" if number in chosen else "")
         body.append([name, *(_figure(f, row) for f in figures), *(Cell(typeset(a.say(row[a.name]))) for a in axes)])
     left = f"; {len(found.varied) - 8} more settings are in the file" if len(found.varied) > 8 else ""
-    bold = "; bold: on the front" if rows is not found.front and len(chosen) < len(found.frame) else ""
-    return Table(caption + left + bold, head, body, after(1, head[: 1 + len(figures)]))
+    bold = "; bold: on the front" if not set(rows.index) <= chosen else ""
+    first = 1 + len(figures)
+    numeric = {first + i for i, a in enumerate(axes) if isinstance(rows[a.name].iloc[0], float | int | np.number)}
+    return Table(caption + left + bold, head, body, after(1, head[:first]) | numeric)
 
 
 def _figure(column: Column, row: Series[Any]) -> Cell:

@@ -1,4 +1,4 @@
-"""Why points failed: the same reason at different values is one reason."""
+"""Why points failed: the same reason with other numbers and names is one reason."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d.]*(?:e[-+]?\d+)?")
+_PARTICULAR = re.compile(r"'[^']*'|(?<![\w.])[-+]?\d[\d.]*(?:e[-+]?\d+)?")
 _PLACE = re.compile(r"\S*/(?=[^/\s]+)")
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason: its first message without folders, how often it came with whatever numbers, and the first point."""
+    """A reason: its first message, without folders; how often it came, with any numbers and names; the first point."""
 
     text: str
     count: int
@@ -27,6 +27,6 @@ def reasons(failed: DataFrame) -> list[Reason]:
     found: dict[str, list[tuple[int, str]]] = {}
     for point, error in zip(failed.index.tolist(), failed["error"], strict=True):
         text = _PLACE.sub("", error.splitlines()[0] if error else "no reason given")
-        found.setdefault(_NUMBER.sub("#", text), []).append((point, text))
+        found.setdefault(_PARTICULAR.sub("#", text), []).append((point, text))
     groups = [Reason(first[0][1], len(first), first[0][0]) for first in found.values()]
     return sorted(groups, key=lambda r: -r.count)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from archsim.report.layout import Cell, count, heading, table
 from archsim.report.study.findings import Findings
+from archsim.report.study.moving import moving
 from archsim.report.study.reasons import reasons
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ def pareto_report(found: Findings, top: int) -> Iterator[RenderableType]:
         yield config.description
     yield heading("What was found")
     yield table(["", ""], _asked(found))
-    for name, rows in found.fronts():
-        yield heading(_title(name, rows, top))
-        yield from _points(found, rows.head(top))
+    yield from moving(found)
+    if found.is_compromise:
+        for name, rows in found.fronts():
+            yield heading(_title(name, rows, top))
+            yield from _points(found, rows.head(top))
     best = dict(found.best())
     yield heading("Best of each objective")
     yield table(["", "", "point", ""], _best(found, best), right=[1, 2])
@@ -45,11 +48,13 @@ def commands_report(found: Findings) -> Iterator[str]:
     """Yield lines with the commands of some points, to be printed unbroken: the best, then others of the front."""
     best = dict(found.best())
     numbers = list(dict.fromkeys([*best.values(), *found.front.index]))
-    commands, missing = found.commands(numbers[:COMMANDS])
+    commands, missing = found.commands(numbers[: COMMANDS if found.is_compromise else 1])
     yield ""
     yield "To run a point alone" if not missing else f"How to run a point alone is not known: {missing}"
+    if found.averaged and commands:
+        yield "  (of means: their first point)"
     yield from (f"  #{number}: {command}" for number, command in commands.items())
-    if commands and len(numbers) > COMMANDS:
+    if commands and len(numbers) > len(commands):
         yield "  The others: --json has the commands of all."
 
 
@@ -115,7 +120,7 @@ def _points(found: Findings, rows: DataFrame) -> Iterator[RenderableType]:
 
 def _short(path: str) -> str:
     """Return the end of a path, which fits above a column."""
-    return path.rpartition(".")[2]
+    return path.rpartition(".")[2].replace("_", " ")
 
 
 def _best(found: Findings, best: Mapping[str, Any]) -> Iterator[list[Cell]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from archsim.report.plots.data import Plot
 from archsim.report.plots.study.convergence import converged
@@ -15,8 +15,9 @@ from archsim.report.plots.study.sensitivity import sensitivities
 from archsim.report.plots.style import styled
 from archsim.report.study.findings import Findings
 
-ONE: tuple[Callable[[Findings], Plot | None], ...] = (converged, fronts, curves, parallel, failures)
-MANY: tuple[Callable[[Findings], Iterator[Plot]], ...] = (sensitivities, heat_maps)
+Maker = Callable[[Findings], Iterable[Plot]]
+OF_AXES: tuple[Maker, ...] = (sensitivities, failures)
+ANY: tuple[Maker, ...] = (converged, fronts, curves, parallel, heat_maps, failures)
 
 
 def plots_of_study(found: Findings) -> Iterator[Plot]:
@@ -24,12 +25,7 @@ def plots_of_study(found: Findings) -> Iterator[Plot]:
 
     The look is set for the making of each plot alone, not while others hold it.
     """
-    for make in ONE:
+    for make in ANY if found.is_compromise else OF_AXES:
         with styled():
-            plot = make(found)
-        if plot:
-            yield plot
-    for make_some in MANY:
-        with styled():
-            plots = [*make_some(found)]
+            plots = [*make(found)]
         yield from plots

@@ -36,7 +36,7 @@ def colour_bar(figure: Figure, drawn: ScalarMappable, ruler: Ruler, **place: Any
     places = [low, middle, high]
     bar.set_ticks(places, labels=[ruler.name(p / ruler.scale.factor) for p in places])
     bar.ax.minorticks_off()
-    bar.set_label(ruler.words)
+    bar.set_label(f"{ruler.words}, log scale" if ruler.log else ruler.words)
 
 
 def ink_on(colour: tuple[float, float, float, float]) -> str:

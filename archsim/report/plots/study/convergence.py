@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archsim.report.plots.data import Plot
 from archsim.report.plots.marks import dot
 from archsim.report.plots.study.fronts import BETTER, KIND, MANY
@@ -14,11 +16,11 @@ MOST = 3  # objectives
 STEPS = "steps-post"
 
 
-def converged(found: Findings) -> Plot | None:
-    """Show the hypervolume, the size of the front and the objectives over the trials; None for other studies."""
+def converged(found: Findings) -> Iterator[Plot]:
+    """Show the hypervolume, the size of the front and the objectives over the trials; nothing of other studies."""
     frame = found.data.frame.sort_index()
     if found.data.config.search is None or len(frame) < 2:
-        return None
+        return
     targets = found.targets[:MOST]
     told = convergence(frame, found.objectives, found.limits)
     figure, axes = panels(3.0 + 1.5 * len(targets), 2 + len(targets), sharex=True)
@@ -49,4 +51,4 @@ def converged(found: Findings) -> Plot | None:
         f" that the front beats. Below: how many points the front has, and what was found ({ways})"
         f"{' within the limits' if found.limits else ''}."
     )
-    return Plot("convergence", "How the search went", caption, figure, KIND)
+    yield Plot("convergence", "How the search went", caption, figure, KIND)

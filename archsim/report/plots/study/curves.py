@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,14 +24,14 @@ MARKED = 60  # values up to which each is marked
 EXTRA = ("accuracy", "ece", "mean_passes")  # shown beside the objectives
 
 
-def curves(found: Findings) -> Plot | None:
+def curves(found: Findings) -> Iterator[Plot]:
     """Show figures along the only axis; of two axes, along the one of numbers with more values, a curve for each other.
 
-    None for a study of more axes, or where the second axis has too many values for curves.
+    Nothing of a study of more axes, or where the second axis has too many values for curves.
     """
     chosen = _choose(found)
     if chosen is None:
-        return None
+        return
     along, family = chosen
     shown = _figures(found)
     ruler = Ruler.of(along, found.frame[along.name])
@@ -58,7 +59,7 @@ def curves(found: Findings) -> Plot | None:
     costs = [t for t in shown if not t.is_quality and _ends(t.name, found.frame)]
     caption += " The ranges of the components would move all costs together, and are not drawn." if costs else ""
     title = f"Along {along.words}"
-    return Plot("curves", title, f"{caption} {found.averaged}".strip(), figure, KIND)
+    yield Plot("curves", title, f"{caption} {found.averaged}".strip(), figure, KIND)
 
 
 def _choose(found: Findings) -> tuple[Column, Column | None] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 
 from matplotlib.ticker import MaxNLocator
 
@@ -16,11 +17,11 @@ from archsim.report.study.reasons import reasons
 MOST, LETTERS, LINES = 8, 52, 3
 
 
-def failures(found: Findings) -> Plot | None:
-    """Show the commonest reasons; None where no point failed."""
+def failures(found: Findings) -> Iterator[Plot]:
+    """Show the commonest reasons; nothing where no point failed."""
     grouped = reasons(found.data.failed)
     if not grouped:
-        return None
+        return
     shown = grouped[:MOST]
     texts = ["\n".join(textwrap.wrap(r.text, LETTERS, max_lines=LINES, placeholder=" …")) for r in shown]
     figure, (axes,) = panels(0.6 + sum(0.2 + 0.15 * (t.count("\n") + 1) for t in texts))
@@ -37,6 +38,6 @@ def failures(found: Findings) -> Plot | None:
     left = f" {len(grouped) - MOST} rarer reasons are left out." if len(grouped) > MOST else ""
     caption = (
         f"Why {sum(r.count for r in grouped)} of {found.data.counts.points} points have no result. Messages that differ"
-        f" in numbers alone are counted together.{left}"
+        f" in numbers and names alone are counted together.{left}"
     )
-    return Plot("failures", "Points that failed", caption, figure, KIND)
+    yield Plot("failures", "Points that failed", caption, figure, KIND)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -29,11 +29,11 @@ KIND = "archsim/study"
 BETTER = {"min": "less is better", "max": "more is better"}
 
 
-def fronts(found: Findings) -> Plot | None:
+def fronts(found: Findings) -> Iterator[Plot]:
     """Show all points and the front, of two objectives, or of the first three in pairs."""
     if len(found.targets) < 2 or found.front.empty:
-        return None
-    return _pair(found) if len(found.targets) == 2 else _pairs(found, found.targets[:3])
+        return
+    yield _pair(found) if len(found.targets) == 2 else _pairs(found, _three(found.targets))
 
 
 def _pair(found: Findings) -> Plot:
@@ -62,6 +62,14 @@ def _pair(found: Findings) -> Plot:
     return Plot("front", "Best compromises", f"{caption} {found.averaged}".strip(), figure, KIND)
 
 
+def _three(targets: Sequence[Column]) -> Sequence[Column]:
+    """Return the first three objectives, with one of quality among them where there is one."""
+    quality = [t for t in targets if t.is_quality]
+    if len(targets) > 3 and quality and not any(t.is_quality for t in targets[:3]):
+        return (*targets[:2], quality[0])
+    return targets[:3]
+
+
 def _pairs(found: Findings, targets: Sequence[Column]) -> Plot:
     """Draw a panel for each pair of three objectives; the colour is the third."""
     figure, axes = panels(7.6, 2, 2)
@@ -80,7 +88,7 @@ def _pairs(found: Findings, targets: Sequence[Column]) -> Plot:
         colour_bar(figure, marks, ruler, cax=bars((0.05, 0.78 - 0.36 * k, 0.9, 0.06)))
     _key(figure, found, [("front", dot(SOFT))])
     ways = ", ".join(f"{_small(t)} ({BETTER[found.objectives[t.name]]})" for t in targets)
-    more = f" Of {len(found.targets)} objectives, the first three are drawn." if len(found.targets) > 3 else ""
+    more = f" Of {len(found.targets)} objectives, three are drawn." if len(found.targets) > 3 else ""
     caption = (
         f"The front of {ways}, in pairs: points on it are beaten by no other in all objectives, so they may be beaten"
         f" in the two of a panel. The colour is the one that a panel leaves out.{more} {found.averaged}"

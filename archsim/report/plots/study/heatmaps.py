@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MOST = 16  # values of an axis of a map
 MAPS = 6  # values of a third axis
 ANNOTATED = 9  # columns of a map in one line of maps, up to which its cells hold their numbers
+TITLE = 24  # letters
 FILLED = 0.3  # of the cells, at least
 
 
@@ -88,8 +89,15 @@ def _maps(
         rows = rows[rows[third.name] == value]
         lost = lost[lost[third.name] == value] if third.name in lost else lost
         yield (
-            f"{third.words} {third.say(value)}", _grid(rows, rulers, target, best), _failed(lost, rulers, rows)
+            _title(third, value), _grid(rows, rulers, target, best), _failed(lost, rulers, rows)
         )  # fmt: skip
+
+
+def _title(third: Column, value: Any) -> str:
+    """Return which value of the third axis a map is of; where its name is long, the value alone."""
+    name = third.words.rpartition(".")[2].replace("_", " ")
+    title = f"{name} {third.say(value)}"
+    return title if len(title) <= TITLE else third.say(value)
 
 
 def _grid(rows: DataFrame, rulers: Sequence[Ruler], target: Column, best: str) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,10 +29,10 @@ OTHERS, BEST = 400, 150  # lines
 NAME = 14  # letters of a line of a name
 
 
-def parallel(found: Findings) -> Plot | None:
-    """Show the front among all points, through their settings and objectives; None for a single setting."""
+def parallel(found: Findings) -> Iterator[Plot]:
+    """Show the front among all points, through their settings and objectives; nothing of a single one."""
     if len(found.varied) < 2 or found.front.empty:
-        return None
+        return
     first = found.targets[0]
     chosen = {a.name for a in influence(found, first.name)[:AXES]}
     settings = [a for a in found.varied if a.name in chosen]
@@ -58,7 +59,7 @@ def parallel(found: Findings) -> Plot | None:
     )
     if left:
         caption += f" Of {len(found.varied)} settings, the {len(settings)} that move {first.words} most are drawn."
-    return Plot("parallel", "Settings and what comes of them", f"{caption} {found.averaged}".strip(), figure, KIND)
+    yield Plot("parallel", "Settings and what comes of them", f"{caption} {found.averaged}".strip(), figure, KIND)
 
 
 def _lines(rulers: list[Ruler], rows: DataFrame, **look: object) -> LineCollection:

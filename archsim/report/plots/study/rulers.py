@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 from pandas import Series
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -28,6 +28,7 @@ from archsim.report.plots.style import (
 )
 from archsim.report.study.columns import Column, wide
 
+TICKS = 5
 FEW = 9  # values of an axis that are all written
 _SCALES: Mapping[str, Scale] = MappingProxyType(
     {
@@ -107,11 +108,15 @@ class Ruler:
         unit = ", ".join(filter(None, [self.scale.unit, "log scale" if self.log else ""]))
         name_axis(axes, which, self.column.words, Scale(1.0, unit))
         axis = axes.xaxis if which == "x" else axes.yaxis
+        if which == "y":
+            axis.set_label_text("\n(".join(axis.get_label_text().rsplit(" (", 1)))
         if self.log:
             axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
             axis.set_major_locator(LogTicks())
             axis.set_major_formatter(FuncFormatter(_tick))
             axis.set_minor_formatter(NullFormatter())
+        elif self.numeric:
+            axis.set_major_locator(MaxNLocator(TICKS))
 
     def mark(self, axes: Axes, which: str) -> None:
         """Write each of a few values at its place, as is right for what was varied rather than found."""

@@ -9,14 +9,15 @@ from matplotlib.axes import Axes
 
 from archsim.report.layout import count, typeset
 from archsim.report.plots.data import Interval, Plot
-from archsim.report.plots.marks import aside, beside, dot, in_short, name_rows, patch, point
+from archsim.report.plots.marks import beside, dot, name_rows, patch, point
 from archsim.report.plots.study.fronts import KIND
-from archsim.report.plots.style import COLOURS, HATCH, INK, MARKERS, SHARE, Scale, key, name_axis, panels
+from archsim.report.plots.style import COLOURS, HATCH, INK, MARKERS, ONE, Scale, key, name_axis, panels
 from archsim.report.study.columns import Column
 from archsim.report.study.findings import Findings
 from archsim.study.sensitivity import Index, SobolIndices, Swing, Tornado
 
 MOST = 15  # axes of a plot
+LEAST = 1e-3  # share of the variance that is worth a row
 ROW = 0.26  # inches
 CHANGE = Scale(100.0, "%")
 LIBRARY = "library."
@@ -33,18 +34,19 @@ def sensitivities(found: Findings) -> Iterator[Plot]:
 
 
 def _tornado(found: Findings, target: Column, told: Tornado) -> Plot:
-    shown = told.swings[:MOST]
-    figure, (axes,) = panels(1.1 + ROW * len(shown))
+    moving = [s for s in told.swings if s.reach(told.base) > 0 or s.error]
+    shown = moving[:MOST]
+    figure, (axes,) = panels(1.1 + ROW * max(1, len(shown)))
     for row, swing in enumerate(shown):
         _swing(axes, row, swing, told.base)
-        column = found.axis(swing.axis)
-        beside(axes, row, *_ends(column, swing) if column else ("",))
+        beside(axes, row, *_ends(found.axis(swing.axis), swing))
     axes.axvline(0, color=INK, linewidth=0.8)
     name_rows(axes, [_row(s.axis) for s in shown])
     name_axis(axes, "x", f"{target.words}: change from {typeset(target.say(told.base))}", CHANGE)
     axes.margins(x=0.04)
     key(figure, [("axis at its first value", patch(COLOURS[0])), ("at its last value", patch(COLOURS[1], HATCH))])
-    left = _left(len(told.swings) - len(shown), "move it less")
+    left = _left(len(moving) - len(shown), "move it less")
+    left += _left(len(told.swings) - len(moving), "do not move it")
     caption = (
         f"What each axis does to {target.words} alone, with all others at the base; right: its first and last"
         f" value.{left}"
@@ -56,23 +58,24 @@ def _swing(axes: Axes, row: int, swing: Swing, base: float) -> None:
     for end, colour, hatch, up in ((swing.low, COLOURS[0], "", -0.17), (swing.high, COLOURS[1], HATCH, 0.17)):
         if math.isfinite(end) and base:
             axes.barh(row + up, 100 * (end / base - 1), 0.32, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
-    if swing.error:
-        aside(axes, row, in_short(swing.error))
 
 
-def _ends(column: Column, swing: Swing) -> tuple[str]:
-    return (f"{typeset(column.say(swing.at_low))} … {typeset(column.say(swing.at_high))}",)
+def _ends(column: Column | None, swing: Swing) -> tuple[str, str]:
+    """Return the values of an axis at its ends, none of several axes that go together; and which end failed."""
+    lost = [which for which, end in (("first", swing.low), ("last", swing.high)) if math.isnan(end)]
+    ends = " … ".join(typeset(column.say(v)) for v in (swing.at_low, swing.at_high)) if column else ""
+    return ends, f"{' and '.join(lost)} failed" if lost else ""
 
 
 def _sobol(target: Column, told: SobolIndices) -> Plot:
-    shown = told.indices[:MOST]
+    shown = [i for i in told.indices if i.total >= LEAST][:MOST]
     figure, (axes,) = panels(1.1 + ROW * len(shown))
     for row, index in enumerate(shown):
         for value, up, look in _both(index):
             point(axes, value, row + up, *look, vertical=False, hollow=look[1] == MARKERS[1])
     axes.axvline(0, color=INK, linewidth=0.8)
     name_rows(axes, [_row(i.axis) for i in shown])
-    name_axis(axes, "x", f"{target.words}: share of the variance", SHARE)
+    name_axis(axes, "x", f"Share of the variance of {target.words}", ONE)
     ways: Sequence[tuple[str, object]] = (
         ("alone (first order)", dot(COLOURS[0])),
         ("with all others (total)", dot(COLOURS[1], MARKERS[1], hollow=True)),
