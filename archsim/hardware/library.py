@@ -105,7 +105,10 @@ class Library:
             raise ConfigError(f"{where}: expected one value like '{entry.value}', got {value!r}")
         if isinstance(value, str) != isinstance(entry.value, str):
             raise UnitError(f"{where}: expected a value like '{entry.value}', got '{value}'")
-        given = units.parse(value, entry.dimension) if isinstance(value, str) else float(value)
+        try:
+            given = units.parse(value, entry.dimension) if isinstance(value, str) else float(value)
+        except UnitError as error:
+            raise UnitError(f"{where}: {error}") from None
         if given == entry.figure.value:
             return entry
         for end, written in ((entry.figure.low, entry.range[0]), (entry.figure.high, entry.range[1])):

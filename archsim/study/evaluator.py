@@ -38,9 +38,13 @@ OF_GROUPS = "group_reads"  # count of a layer that depends on how rows are group
 
 
 class Evaluator:
-    """All that one process needs to evaluate tasks. Files are taken not to change while it lives."""
+    """All that one process needs to evaluate tasks. What files say is kept until a task was made from others."""
 
     def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin without anything that is shared."""
         self.inputs = Inputs()
         self.keys = Keys(self.inputs)
         self._points: Recent[tuple[object, ...], _Point] = Recent(DEPLOYED)
@@ -54,6 +58,7 @@ class Evaluator:
 
         Raises an `ArchsimError` where the chip or the network of the task is at fault.
         """
+        self._check(task)
         point = self._point(task)
         return content_hash(
             {
@@ -69,6 +74,7 @@ class Evaluator:
         Raises an `ArchsimError` where the chip, the network or the stopping rule of the task is at fault.
         """
         start = time.process_time()
+        self._check(task)
         point = self._point(task)
         rule = StoppingRule.parse(task.stopping) if task.stopping else None
         if rule:
@@ -100,7 +106,10 @@ class Evaluator:
 
     def _check(self, task: Task) -> None:
         """Refuse a task whose files are others than when its key was made: its outcome would be taken for theirs."""
-        if task.key and task.key != self.keys.key(task):
+        if not task.key or task.key == self.keys.key(task):
+            return
+        self._forget()  # the files that are known here may be the older ones
+        if task.key != self.keys.key(task):
             raise ConfigError(
                 "its files, or archsim's own, are not those that the study was planned with; run the study again"
             )

@@ -167,6 +167,17 @@ def test_a_task_whose_files_have_changed_is_refused(tmp_path):
     assert "not those that the study was planned with" in Evaluator().outcome(point).error
 
 
+def test_an_evaluator_that_knows_older_files_reads_them_again(tmp_path):
+    arch, evaluator = tmp_path / "arch.yaml", Evaluator()
+    text = (CHIPS / "spatial_spindrop_stt.yaml").read_text().replace("base: ", f"base: {CHIPS}/")
+    arch.write_text(text)
+    before = evaluator.outcome(costs({"arch": str(arch)}))
+    arch.write_text(text + "clock: 250 MHz\n")
+    after = evaluator.outcome(costs({"arch": str(arch)}))
+    assert (before.error, after.error) == ("", "")
+    assert after.figures["latency_s_per_image"] > before.figures["latency_s_per_image"]
+
+
 # --- stopping, unknown images, baselines ---
 
 

@@ -238,7 +238,7 @@ def test_equal_function_keys_mean_equal_answers_and_counts(evaluator):
     found: dict[str, list] = {}
     for task in tasks(*PLACES, quality=True):
         fresh = Evaluator()
-        fresh.inputs = fresh.keys.inputs = evaluator.inputs
+        fresh.inputs, fresh.keys = evaluator.inputs, evaluator.keys
         answers = fresh.answers(task)
         logits = next(iter(fresh._runs._kept.values())).logits
         found.setdefault(evaluator.function_key(task), []).append((logits, answers))
