@@ -21,7 +21,7 @@ from rich.text import Text
 from archsim.cli.console import print_all, print_json
 from archsim.cli.following import duration, following
 from archsim.config import dump
-from archsim.errors import ConfigError, SimulationError
+from archsim.errors import ClusterError, ConfigError, SimulationError
 from archsim.report.layout import count, heading, table
 from archsim.study import StudyConfig
 from archsim.study.campaign import Campaign
@@ -152,10 +152,13 @@ def campaign(config: StudyConfig, file: Path, options: Options) -> Iterator[Work
             try:
                 yield work
             except KeyboardInterrupt:
-                raise KeyboardInterrupt(_interrupted(store)) from None
+                raise KeyboardInterrupt(_standing(store)) from None
+            except ClusterError as error:
+                raise ClusterError(f"{error}; {_standing(store)}") from error
 
 
-def _interrupted(store: Store) -> str:
+def _standing(store: Store) -> str:
+    """Return how far a study is, and how to go on with it."""
     counts, command = store.counts(), shlex.join(["archsim", *sys.argv[1:]])
     return f"{count(counts.done)} of {count(counts.points)} points done; go on with: {command}"
 

@@ -36,6 +36,11 @@ class Campaign:
         self._lore = Lore()
         self._next_tale = 0.0
 
+    @property
+    def evaluated(self) -> int:
+        """Points that this campaign has evaluated, in all its runs."""
+        return self._lore.evaluated
+
     def run(self, tasks: Iterable[Task]) -> None:
         """Evaluate every task that has no outcome, and return when all have one.
 

@@ -24,13 +24,17 @@ LOOKING = 0.05  # share of the time for looking at what other processes have don
 
 @dataclass
 class Lore:
-    """What is learnt about the work: how long it takes, which tasks kill workers, which functions have no answers."""
+    """What is learnt about the work: how long it takes, which tasks kill workers, which functions have no answers.
+
+    `evaluated`: points whose outcomes this process has committed.
+    """
 
     paces: dict[type[Job], Pace] = field(
         default_factory=lambda: {kind: Pace() for kind in (Identify, Answer, Evaluate)}
     )
     deaths: Counter[int] = field(default_factory=Counter)
     broken: dict[str, Failure] = field(default_factory=dict)
+    evaluated: int = 0
 
 
 class Flow:
@@ -239,6 +243,7 @@ class Flow:
     def _commit(self) -> None:
         if self._outcomes:
             self._store.commit(self._outcomes)
+            self._lore.evaluated += len(self._outcomes)
             self._outcomes = []
 
 

@@ -115,7 +115,9 @@ def perform(job: Job, sources: str) -> Done:
     wrong with a task is in the items.
     """
     if sources != sources_hash():
-        raise ClusterError("the workers run another archsim than the process that sends them points, or its sources changed; run it again")
+        raise ClusterError(
+            "the workers run another archsim than the process that sends them points, or its sources have changed since"
+        )
     bench = _bench()
     with bench.lock:
         start = time.perf_counter()

@@ -57,7 +57,7 @@ def test_once_more_computes_nothing(costs):
     file, folder, _ = costs
     before = frame(folder)
     data = json.loads(fine(file, "--out", folder, "--workers", 1, "--json").stdout)
-    assert (data["points"], data["done"], data["added"], data["failed"]) == (12, 12, 0, 0)
+    assert (data["points"], data["done"], data["evaluated"], data["failed"]) == (12, 12, 0, 0)
     assert frame(folder).equals(before)
 
 
@@ -78,7 +78,7 @@ def test_a_changed_study_needs_resume_and_computes_what_is_new(costs, tmp_path):
     assert refused.exit_code == 2
     assert "--resume" in refused.stderr
     data = json.loads(fine(file, "--out", folder, "--workers", 1, "--resume", "--json").stdout)
-    assert (data["points"], data["done"], data["added"]) == (12, 12, 6)
+    assert (data["points"], data["done"], data["evaluated"]) == (12, 12, 6)
     assert sweep(file, "--out", tmp_path / "none", "--resume").exit_code == 2
 
 
@@ -125,10 +125,10 @@ def test_some_points_may_fail_and_can_be_run_again(tmp_path):
     assert f"failed {failed} points" in text
     assert "Why points failed" in text
     data = json.loads(fine(file, "--out", tmp_path / "s", "--workers", 1, "--json").stdout)
-    assert (data["failed"], data["added"]) == (failed, 0)
+    assert (data["failed"], data["evaluated"]) == (failed, 0)
     assert sum(reason["points"] for reason in data["failures"]) == failed
     again = json.loads(fine(file, "--out", tmp_path / "s", "--workers", 1, "--json", "--retry-failed").stdout)
-    assert (again["failed"], again["added"]) == (failed, failed)
+    assert (again["failed"], again["evaluated"]) == (failed, failed)
 
 
 def test_where_all_points_fail_the_commonest_error_is_what_is_said(tmp_path):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from archsim.errors import ArchsimError, ClusterError
+from archsim.study.interrupts import without_interrupts
 from archsim.study.keys import sources_hash
 from archsim.study.pools.pool import WorkerLostError, relay
 from archsim.study.work import Done, Job, perform
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 TIMEOUT_S = 10  # to reach a scheduler
+ASKED_S = 2.0  # between questions for the number of workers
+ENVIRONMENT = {"NUMBA_NUM_THREADS": "1", "DASK_LOGGING__DISTRIBUTED": "critical"}  # Dask itself sees to OpenMP
 
 
 class Cluster:
@@ -27,12 +31,17 @@ class Cluster:
 
         self._client, self._address = client, address
         self._executor = client.get_executor(pure=False)
+        self._asked, self._workers = -ASKED_S, 0
         self._lives = 1 + int(dask.config.get("distributed.scheduler.allowed-failures"))
 
     @property
     def workers(self) -> int:
-        """Processes that are there now."""
-        return len(self._client.nthreads()) if self._client.status == "running" else 0
+        """Processes that were there a moment ago."""
+        if time.monotonic() > self._asked + ASKED_S:
+            self._asked = time.monotonic()
+            with suppress(OSError):  # a scheduler that is lost is found by the jobs it had
+                self._workers = len(self._client.nthreads())
+        return self._workers
 
     def submit(self, job: Job) -> Future[Done]:
         """Take a job; Dask gives it to another worker if one dies over it, and gives up after some."""
@@ -47,7 +56,7 @@ class Cluster:
 
     def close(self, *, now: bool) -> None:
         """Wait for the jobs, or drop them `now`; a cluster that is lost has dropped them already."""
-        with suppress(Exception):
+        if self._client.status == "running":
             self._executor.shutdown(wait=not now)
 
     def _translated(self, error: BaseException) -> BaseException:
@@ -70,7 +79,10 @@ def open_cluster(scheduler: str, workers: int) -> Iterator[Cluster]:
     `workers`: how many processes (local) or jobs (slurm) are started; at an address there are as many as there are.
     Raises `ClusterError` where there is no such scheduler, or no cluster can be started.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost is said once, by the campaign
+    import distributed
+
+    for logger in (distributed.__name__, distributed.client.__name__):  # what is lost is said once, by the campaign
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     if scheduler == "local":
         with _local(workers) as client:
             yield Cluster(client, "this machine")
@@ -84,13 +96,13 @@ def open_cluster(scheduler: str, workers: int) -> Iterator[Cluster]:
 
 @contextmanager
 def _local(workers: int) -> Iterator[Client]:
+    import dask
     from distributed import Client, LocalCluster
 
-    settings = {"NUMBA_NUM_THREADS": "1"}  # Dask itself sees to OpenMP
-    with (
-        LocalCluster(workers, threads_per_worker=1, dashboard_address=None, env=settings) as cluster,
-        Client(cluster) as client,
-    ):
+    before = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in ENVIRONMENT.items()}
+    with dask.config.set(before), without_interrupts():  # of the terminal: they are this process's matter
+        cluster = LocalCluster(workers, threads_per_worker=1, dashboard_address=None)
+    with cluster, Client(cluster) as client:
         yield client
 
 
