@@ -26,10 +26,13 @@ from archsim.report.layout import count, heading, table
 from archsim.study import StudyConfig
 from archsim.study.campaign import Campaign
 from archsim.study.counts import Counts, Failure
+from archsim.study.export import appears, export
 from archsim.study.pools import open_pool
 from archsim.study.store import Store
+from archsim.study.tables import read_study
 
 OUT = "out"
+PAGE = "report.html"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 GROUPS = 5  # of failures that are shown
 LONGEST = 300  # characters of an error
@@ -39,7 +42,7 @@ LONGEST = 300  # characters of an error
 class Options:
     """What the command line says about who computes, and where results go; None where the defaults do.
 
-    `shard`: "i/n", the points with number = i - 1 modulo n.
+    `shard`: "i/n", the points with number = i - 1 modulo n. `page`: whether the results are also drawn.
     """
 
     out: Path | None
@@ -48,6 +51,7 @@ class Options:
     shard: str | None
     resume: bool
     retry_failed: bool
+    page: bool = True
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,17 @@ def _standing(store: Store) -> str:
     return f"{count(counts.done)} of {count(counts.points)} points done; go on with: {command}"
 
 
+def keep(ended: Ended, options: Options) -> None:
+    """Write what the folder holds by now as tables and as a page, in place of earlier ones."""
+    export(ended.folder)
+    if options.page and ended.counts.done > ended.counts.failed:
+        from archsim.report.study.findings import findings  # with the plots, seconds
+        from archsim.report.study.output import study_page
+
+        page, _ = study_page(findings(read_study(ended.folder)))
+        appears(ended.folder / PAGE, lambda path: path.write_text(page, encoding="utf-8"))
+
+
 def conclude(config: StudyConfig, ended: Ended, *, as_json: bool, more: Mapping[str, Any] = NOTHING) -> None:
     """Print how it ended, in JSON with `more` about it; an error if no point came through."""
     if as_json:
@@ -196,9 +211,9 @@ def _summary(config: StudyConfig, ended: Ended) -> Iterator[RenderableType]:
         if len(reasons) > GROUPS:
             yield Text(f"  and {count(len(reasons) - GROUPS)} other errors; --json has all", style="dim")
     yield heading("What next")
-    yield table(["", ""], [
-        [f"archsim pareto {ended.folder}", "the best points"], [f"archsim report {ended.folder}", "plots and tables"],
-    ])  # fmt: skip
+    page = ended.folder / PAGE
+    seen = [str(page), "plots and tables"] if page.exists() else [f"archsim report {ended.folder}", "plots and tables"]
+    yield table(["", ""], [[f"archsim pareto {ended.folder}", "the best points"], seen])
 
 
 def _short(error: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from archsim.cli.campaigning import Ended, Options, Work, campaign, checked, conclude
+from archsim.cli.campaigning import Ended, Options, Work, campaign, checked, conclude, keep
 from archsim.cli.console import print_all, print_json, say
 from archsim.cli.following import EVERY_S, duration
 from archsim.cli.previewing import Estimate, estimated
@@ -20,7 +20,6 @@ from archsim.report.study.findings import findings
 from archsim.report.study.terminal import pareto_data, pareto_report
 from archsim.study import DesignPoint, Outcome, StudyConfig, load_study_file
 from archsim.study.checks import check_study
-from archsim.study.export import export
 from archsim.study.keys import tasks_of
 from archsim.study.objectives import objectives_of
 from archsim.study.ranges import with_ranges
@@ -51,7 +50,7 @@ def search(
     with campaign(config, file, options) as work:
         searched = run_search(config, where, _evaluation(work, config, where), _Teller())
         ended = work.ended()
-    export(ended.folder)
+    keep(ended, options)
     _conclude(config, searched, ended, as_json=as_json)
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from itertools import tee
 from pathlib import Path
 
-from archsim.cli.campaigning import Options, Shard, campaign, checked, conclude
+from archsim.cli.campaigning import Options, Shard, campaign, checked, conclude, keep
 from archsim.cli.previewing import preview
 from archsim.study import DesignPoint, StudyConfig, Task, design_points, load_study_file
 from archsim.study.checks import check_study
-from archsim.study.export import export
 from archsim.study.keys import tasks_of
 from archsim.study.ranges import with_ranges
 
@@ -32,7 +31,7 @@ def sweep(file: Path, settings: tuple[str, ...], options: Options, *, dry_run: b
         work.store.plan(_pairs(config, where, shard))
         work.campaign.run(task for task, _ in _pairs(config, where, shard))
         ended = work.ended()
-    export(ended.folder)
+    keep(ended, options)
     conclude(config, ended, as_json=as_json)
 
 

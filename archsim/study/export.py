@@ -23,8 +23,8 @@ def export(folder: Path | str) -> tuple[Path, ...]:
     mixed = [name for name in frame.columns if frame[name].dtype == object]
     whole = frame.assign(**{name: frame[name].map(_text).astype("str") for name in mixed})
     return (
-        _appears(folder / "points.parquet", lambda path: whole.to_parquet(path)),
-        _appears(folder / "points.csv", lambda path: frame.to_csv(path)),
+        appears(folder / "points.parquet", lambda path: whole.to_parquet(path)),
+        appears(folder / "points.csv", lambda path: frame.to_csv(path)),
     )
 
 
@@ -32,7 +32,8 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _appears(path: Path, write: Callable[[Path], None]) -> Path:
+def appears(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file under another name and then put it in its place, whole; StoreError where it cannot be written."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         write(partial)

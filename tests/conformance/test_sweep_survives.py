@@ -131,7 +131,7 @@ def test_an_interrupt_ends_it_at_once_and_the_same_command_goes_on(undisturbed, 
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert out == ""
-    said = re.search(r"^interrupted: (\d+) of 128 points done; go on with: archsim sweep .*--workers 2$", err, re.M)
+    said = re.search(r"^interrupted: (\d+) of 128 points done; go on with: archsim sweep .*--workers 2 --no-page$", err, re.M)
     assert said is not None, err
     assert 3 < int(said[1]) == done_in(tmp_path / "s") < POINTS
     assert "Traceback" not in err

@@ -21,7 +21,7 @@ POINT_0 = (
 
 
 def sweep(*arguments):
-    return CliRunner().invoke(app, ["sweep", *map(str, arguments)])
+    return CliRunner().invoke(app, ["sweep", *map(str, arguments), "--no-page"])
 
 
 def fine(*arguments):

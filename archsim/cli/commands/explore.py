@@ -23,6 +23,7 @@ Scheduler = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on although the study file has changed; what still counts is kept.")
 ]
+NoPage = Annotated[bool, typer.Option("--no-page", help="Leave out report.html, which takes seconds to draw.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Also run again what failed before.")]
 
 
@@ -39,13 +40,14 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the points and an estimate of the time; write nothing.")
     ] = False,
+    no_page: NoPage = False,
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Evaluate every point of a study; interrupted or killed, the same command goes on from there."""
     from archsim.cli import campaigning, sweeping
 
-    options = campaigning.Options(out, workers, scheduler, shard, resume, retry_failed)
+    options = campaigning.Options(out, workers, scheduler, shard, resume, retry_failed, not no_page)
     sweeping.sweep(study, tuple(settings or ()), options, dry_run=dry_run, as_json=as_json)
 
 
@@ -63,13 +65,14 @@ def search(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what is tried first and an estimate of the time; write nothing.")
     ] = False,
+    no_page: NoPage = False,
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Look for the best points of a study among more than can all be tried; goes on as `sweep` does."""
     from archsim.cli import campaigning, searching
 
-    options = campaigning.Options(out, workers, scheduler, None, resume, retry_failed)
+    options = campaigning.Options(out, workers, scheduler, None, resume, retry_failed, not no_page)
     searching.search(study, tuple(settings or ()), options, trials, dry_run=dry_run, as_json=as_json)
 
 
