@@ -9,7 +9,7 @@ from typing import Any
 
 from archsim.errors import ArchsimError, ConfigError, nearest
 from archsim.hardware.chip import Chip, build_chip
-from archsim.hardware.entry import Entry
+from archsim.hardware.entry import Amount, Entry
 from archsim.pipeline.inputs import OF_LIBRARY
 from archsim.study.axis import Range, Scale
 from archsim.study.base import Base
@@ -24,8 +24,9 @@ def with_ranges(config: StudyConfig, where: str) -> StudyConfig:
 
     `all`, and names with wildcards (`peripheral.*`), take those entries that the base chip is built from and whose
     range is no point. What the study sets itself (axes, zipped, derive, overrides) stays as it is there. An entry
-    counts as built in where the chip at one end of its range differs from the base in a cost, a time, a size or an
-    imperfection that is on, or cannot be built; so what fits into a clock cycle at both ends does not.
+    counts as built in where the chip at one end of its range differs from the base in a cost, a time or a size, in an
+    imperfection that is on if the study computes answers, or cannot be built. What fits into a clock cycle at both ends
+    does not.
 
     Raises:
         ConfigError: an unknown entry (names the nearest), one without a range, a pattern that takes nothing.
@@ -45,10 +46,10 @@ def with_ranges(config: StudyConfig, where: str) -> StudyConfig:
 
 def built_from(base: Base) -> list[str]:
     """Return the entries with a range that the base chip depends on, in the order of the library."""
-    noting = _Noting(base.library.entries)
-    build_chip(base.arch, replace(base.library, entries=noting))
+    noting, answers = _Noting(base.library.entries), base.config.quality
+    here = _essence(build_chip(base.arch, replace(base.library, entries=noting)), answers)
     read = [(name, entry) for name, entry in base.library if name in noting.read and _has_range(entry)]
-    return [name for name, entry in read if _moves(base.chip, name, entry)]
+    return [name for name, entry in read if any(_moved(base, name, end, answers) != here for end in entry.range)]
 
 
 class _Noting(dict[str, Entry]):
@@ -97,26 +98,20 @@ def _range(entry: Entry) -> Range:
     return Range.model_validate({"from": ends[0], "to": ends[1], "scale": scale})
 
 
-def _moves(chip: Chip, name: str, entry: Entry) -> bool:
-    """Tell whether a chip changes when an entry of its library goes to an end of its range."""
-    here = _essence(chip)
-    for end in entry.range:
-        try:
-            moved = build_chip(chip.arch, chip.library.with_values({name: end}))
-        except ArchsimError:
-            return True
-        if _essence(moved) != here:
-            return True
-    return False
+def _moved(base: Base, name: str, end: Amount, answers: bool) -> list[Any] | None:
+    """Return the essence of the base chip where an entry is at an end of its range; None if there is no such chip."""
+    try:
+        return _essence(build_chip(base.arch, base.library.with_values({name: end})), answers)
+    except ArchsimError:
+        return None
 
 
-def _essence(chip: Chip) -> list[Any]:
-    """Return what costs, times and answers follow from; device figures count where an imperfection is on."""
-    device = [(field, figure.value) for field, figure in _device(chip)] if chip.effects.on else []
-    effects = [(effect.path, effect.figure.value) for effect in chip.effects.on]
+def _essence(chip: Chip, answers: bool) -> list[Any]:
+    """Return what costs and times follow from, and `answers` too where an imperfection is on."""
     bandwidth = chip.memory_bandwidth.value if chip.memory_bandwidth else 0.0
     parts = [list(_costs(chip, name)) for name in chip.parts]
-    return [parts, chip.counts, chip.tile_pitch.value, bandwidth, effects, device]
+    costs = [parts, chip.counts, chip.tile_pitch.value, bandwidth]
+    return [*costs, list(_imperfections(chip))] if answers and chip.effects.on else costs
 
 
 def _costs(chip: Chip, name: str) -> Iterator[Any]:
@@ -126,9 +121,14 @@ def _costs(chip: Chip, name: str) -> Iterator[Any]:
         yield action, cost.energy.value, cost.latency_ps
 
 
-def _device(chip: Chip) -> Iterator[tuple[str, Any]]:
+def _imperfections(chip: Chip) -> Iterator[tuple[str, Any]]:
+    from archsim.functional.chance import switching_law  # loads kernels, which only imperfect chips need
+
+    yield from ((effect.path, effect.figure.value) for effect in chip.effects.on)
+    if any(effect.path.startswith("random_bits.") for effect in chip.effects.on):
+        yield "modules", switching_law(chip)
     if chip.device is not None:
-        yield from ((field, figure) for field, figure in vars(chip.device).items() if field != "kind")
+        yield from ((field, figure.value) for field, figure in vars(chip.device).items() if field != "kind")
 
 
 def _set_by(config: StudyConfig) -> set[str]:

@@ -69,8 +69,11 @@ def test_all_are_the_entries_that_the_chip_is_built_from(built):
 
 
 def test_what_is_on_decides_what_counts():
-    on = built_from(Base(study(overrides={"imperfections.cells.spread": "library"}), "s"))
-    assert {"devices.stt_mtj.sigma_R_P", "devices.stt_mtj.R_P"} <= set(on)
+    effects = {"imperfections.cells.spread": "library", "imperfections.random_bits.trim_error": 0.1}
+    on = built_from(Base(study(overrides=effects), "s"))
+    assert {"devices.stt_mtj.sigma_R_P", "devices.stt_mtj.R_P", "rng.stt_set_read_reset.t_set"} <= set(on)
+    costs = Base(study(quality=False, overrides=effects), "s")
+    assert not [name for name in built_from(costs) if ".sigma_" in name or name.endswith("t_set")]
     slow = built_from(Base(study(overrides={"clock": "5 GHz"}), "s"))
     assert "digital.accumulate_16b.latency" in slow
 

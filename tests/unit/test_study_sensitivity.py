@@ -7,7 +7,10 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import sobol_indices
+from typer.testing import CliRunner
 
+import archsim
+from archsim.cli.app import app
 from archsim.config import dump, validate
 from archsim.errors import ConfigError
 from archsim.study import Outcome, StudyConfig, Task, design_points
@@ -15,6 +18,7 @@ from archsim.study.pareto import averaged, default_objectives
 from archsim.study.sensitivity import estimate, sensitivity
 from archsim.study.store import Store
 from archsim.study.tables import read_study
+from tests.sweeps import NETWORK, ROOT, study
 
 HEAD = {"schema": "archsim/study@1", "name": "s", "arch": "a.yaml", "workload": "w.yaml"}
 
@@ -151,15 +155,9 @@ ONE = {
 
 
 @pytest.fixture
-def chip(tmp_path):
+def chip():
     """Files that a study may start from."""
-    from pathlib import Path
-
-    root = Path(__file__).parents[2]
-    return {
-        "arch": str(root / "arch_configs/spatial_spindrop_stt.yaml"),
-        "workload": str(root / "workloads/lenet5_digits.yaml"),
-    }
+    return {"arch": str(ROOT / "arch_configs/spatial_spindrop_stt.yaml"), "workload": str(NETWORK)}
 
 
 def test_one_at_a_time_by_hand(found, chip):
@@ -238,3 +236,27 @@ def test_without_an_average_points_stay_as_they_are(found):
 
 def test_default_objectives_are_those_that_are_there():
     assert default_objectives(["nll", "energy_j_per_image", "accuracy"]) == {"energy_j_per_image": "min", "nll": "min"}
+
+
+# --- the whole way ---
+
+
+def test_a_component_range_through_the_real_command(tmp_path):
+    modules = "rng.stt_set_read_reset"
+    file = study(
+        tmp_path, quality=False, arch=str(ROOT / "arch_configs/spatial_spindrop_stt.yaml"), axes={}, derive={},
+        ranges=[f"{modules}.*"], sampling={"kind": "one_at_a_time"},
+    )  # fmt: skip
+    done = CliRunner().invoke(app, ["sweep", str(file), "--out", str(tmp_path / "s"), "--workers", "1"])
+    assert done.exit_code == 0, done.stderr
+    rows = sensitivity(read_study(tmp_path / "s"), "energy_j_per_image").table()
+    assert {f"library.{modules}.energy", f"library.{modules}.area"} <= set(rows.index)
+    library = archsim.load_library(ROOT / "arch_configs/components_28nm.yaml")
+    entry = library.entries[f"{modules}.energy"]
+    for end, written in zip(("low", "high"), entry.range, strict=True):
+        alone = archsim.evaluate(
+            ROOT / "arch_configs/spatial_spindrop_stt.yaml", NETWORK, passes=2, images=10, function=False,
+            overrides=["converter.lsb_cells=null", f"library.{modules}.energy={written}"],
+        )  # fmt: skip
+        assert rows.loc[f"library.{modules}.energy", end] == alone.energy_j_per_image.value
+        assert rows.loc[f"library.{modules}.energy", f"at_{end}"] == getattr(entry.figure, end)
