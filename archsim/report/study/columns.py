@@ -61,6 +61,7 @@ QUALITY = (
 )  # fmt: skip
 FILE = ".yaml"
 MACRO = 1e-9  # m^2, from which on an area is in square millimetres
+DIGITS: Mapping[str, int] = MappingProxyType({"bit": 9})  # memories are told apart by a single KiB
 WIDE = 20.0  # the largest over the smallest value, from which on an axis is logarithmic
 
 
@@ -94,7 +95,7 @@ class Column:
             return f"{_number(value)} {self.unit}"
         if self.unit in ("", "nat", "target sd"):
             return _number(value)
-        return show(value, self.unit)
+        return show(value, self.unit, DIGITS.get(self.unit, 3))
 
     @property
     def is_quality(self) -> bool:

@@ -50,14 +50,9 @@ class Findings:
     @cached_property
     def varied(self) -> tuple[Column, ...]:
         """The axes without those that follow from others: by a formula, or because they go together value by value."""
-        kept: list[Column] = []
-        codes: list[bytes] = []
-        for axis in self.axes:
-            code = self.frame[axis.name].factorize()[0].tobytes()
-            if axis.words not in self.data.config.derive and code not in codes:
-                kept.append(axis)
-                codes.append(code)
-        return tuple(kept)
+        config = self.data.config
+        followers = {*config.derive, *(path for group in config.zipped for path in [*group][1:])}
+        return tuple(axis for axis in self.axes if axis.words not in followers)
 
     @property
     def is_compromise(self) -> bool:
@@ -91,6 +86,12 @@ class Findings:
     def axis(self, path: str) -> Column | None:
         """Return the column of an axis by its path; None for several that go together."""
         return next((self.column(c) for c, p in self.data.labels.items() if p == path), None)
+
+    def short(self, axis: Column) -> str:
+        """Return the end of an axis' path, where no other axis ends so; else the whole of it. Words, not a name."""
+        end = axis.words.rpartition(".")[2]
+        alone = sum(a.words.rpartition(".")[2] == end for a in self.axes) == 1
+        return (end if alone else axis.words.replace(".", " ")).replace("_", " ")
 
     @cached_property
     def targets(self) -> tuple[Column, ...]:

@@ -109,18 +109,13 @@ def _points(found: Findings, rows: DataFrame) -> Iterator[RenderableType]:
     """Yield a table of points: objectives, then the axes in which points differ."""
     axes = found.varied
     single = len(axes) <= COLUMNS
-    head = ["point", *(t.words for t in found.targets), *((_short(a.words) for a in axes) if single else ["settings"])]
+    head = ["point", *(t.words for t in found.targets), *((found.short(a) for a in axes) if single else ["settings"])]
     body: list[list[Cell]] = []
     for number, row in rows.iterrows():
         values = [t.say(row[t.name]) for t in found.targets]
         settings = [a.say(row[a.name]) for a in axes] if single else [found.apart(row)]
         body.append([f"#{number}", *values, *settings])
     yield table(head, body, right=range(1, 1 + len(found.targets)))
-
-
-def _short(path: str) -> str:
-    """Return the end of a path, which fits above a column."""
-    return path.rpartition(".")[2].replace("_", " ")
 
 
 def _best(found: Findings, best: Mapping[str, Any]) -> Iterator[list[Cell]]:

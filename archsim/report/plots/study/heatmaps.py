@@ -89,14 +89,13 @@ def _maps(
         rows = rows[rows[third.name] == value]
         lost = lost[lost[third.name] == value] if third.name in lost else lost
         yield (
-            _title(third, value), _grid(rows, rulers, target, best), _failed(lost, rulers, rows)
+            _title(found, third, value), _grid(rows, rulers, target, best), _failed(lost, rulers, rows)
         )  # fmt: skip
 
 
-def _title(third: Column, value: Any) -> str:
+def _title(found: Findings, third: Column, value: Any) -> str:
     """Return which value of the third axis a map is of; where its name is long, the value alone."""
-    name = third.words.rpartition(".")[2].replace("_", " ")
-    title = f"{name} {third.say(value)}"
+    title = f"{found.short(third)} {third.say(value)}"
     return title if len(title) <= TITLE else third.say(value)
 
 

@@ -42,11 +42,14 @@ def parallel(found: Findings) -> Iterator[Plot]:
     faint, bright = _thinned(others, OTHERS), _thinned(found.front, BEST)
     if len(faint):
         axes.add_collection(_lines(rulers, faint, colors=SOFT, linewidths=0.5, alpha=0.25, rasterized=True))
-    norm = norm_of(rulers[len(settings)])
+    norm = norm_of(Ruler.of(first, found.front[first.name]))
     found_first = rulers[len(settings)].at(bright[first.name])
     axes.add_collection(_lines(rulers, bright, colors=MARKS(norm(found_first)), linewidths=1.3))
     for i, ruler in enumerate(rulers):
-        _axis(axes, i, ruler, BETTER[found.objectives[ruler.column.name]] if i >= len(settings) else "")
+        if i < len(settings):
+            _axis(axes, i, ruler, found.short(ruler.column), "")
+        else:
+            _axis(axes, i, ruler, ruler.column.words, BETTER[found.objectives[ruler.column.name]])
     axes.set(xlim=(-0.25, len(rulers) - 0.35), ylim=(-0.04, 1.04))
     axes.set_axis_off()
     grey = [(_of(faint, others, "other points"), dot(SOFT, "", style="-"))] if len(faint) else []
@@ -68,10 +71,9 @@ def _lines(rulers: list[Ruler], rows: DataFrame, **look: object) -> LineCollecti
     return LineCollection([*np.stack([across, heights], axis=2)], **look)  # type: ignore[arg-type]
 
 
-def _axis(axes: Axes, place: int, ruler: Ruler, goal: str) -> None:
+def _axis(axes: Axes, place: int, ruler: Ruler, name: str, goal: str) -> None:
     """Draw an upright axis with its name above it and values beside it."""
     axes.plot([place, place], [0, 1], color=INK, linewidth=0.8)
-    name = (ruler.column.words if goal else ruler.column.words.rpartition(".")[2]).replace("_", " ")
     unit = f"({ruler.scale.unit})" if ruler.scale.unit else ""
     lines = "\n".join(filter(None, [*textwrap.wrap(name, NAME, max_lines=3, placeholder="…"), unit, goal]))
     axes.annotate(
