@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from archsim.report.html import html_report, read_stored
+from archsim.report.study.findings import findings
+from archsim.report.study.output import study_page
 from tests.page import parse
+from tests.studies import grid
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDE, NARROW = 1200, 390  # CSS pixels: a laptop, a telephone
@@ -87,6 +90,18 @@ def test_nothing_sticks_out_and_every_plot_has_a_size(page, tmp_path, width):
     assert found["buttons"] == len(list(parse(page).all(class_="code")))
     assert found["links"]
     assert found["fetched"] == []
+
+
+def test_the_page_of_a_study_stays_in_its_frame(tmp_path):
+    study, plots = study_page(findings(grid(failing=True)))
+    for width in (WIDE, NARROW):
+        found = measured(study, width, tmp_path)
+        assert found["out"] == []
+        assert found["scroll"] <= width
+        assert len(found["plots"]) == len(plots) >= 5
+        assert all(across > 300 and up > 60 for across, up in found["plots"])
+        assert found["links"]
+        assert found["fetched"] == []
 
 
 def test_light_and_dark_are_readable(page, tmp_path):

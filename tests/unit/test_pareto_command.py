@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 
 import pandas as pd
@@ -54,8 +55,6 @@ def test_the_printed_command_makes_the_point_again(folder):
     point = json.loads(fine("pareto", folder, "--json").stdout)["best"]["energy_j_per_image"]
     command = point["command"].split(" ", 1)[1]
     assert command in " ".join(fine("pareto", folder).stdout.split("\n"))
-    import shlex
-
     result = json.loads(fine(*shlex.split(command), "--json").stdout)
     assert result["energy_j_per_image"]["value"] == point["energy_j_per_image"]
     assert result["latency_s_per_image"] == point["latency_s_per_image"]
@@ -103,8 +102,9 @@ def test_both_ends_of_a_figure_can_be_limited(folder):
     assert data["limits"]["area_m2"] == {"at_most": 1.0, "at_least": pytest.approx(1e-12, rel=1e-9)}
 
 
-def test_a_folder_without_a_study_is_refused(tmp_path, stored):
-    for place in (tmp_path, tmp_path / "nowhere", stored["costs"]):
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    (tmp_path / "result.json").write_text("{}")
+    for place in (tmp_path, tmp_path / "nowhere"):
         done = archsim_command("pareto", place)
         assert done.exit_code == 2
         assert done.stderr.startswith("error: ")
@@ -130,10 +130,8 @@ def test_what_is_kept(folder, tmp_path):
 def test_a_study_that_still_runs_shows_what_there_is(folder, tmp_path):
     """A copy of the store, half of whose outcomes are not there yet."""
     (tmp_path / "half").mkdir()
-    with (
-        sqlite3.connect(folder / "study.sqlite") as source,
-        sqlite3.connect(tmp_path / "half" / "study.sqlite") as copy,
-    ):
+    half = tmp_path / "half" / "study.sqlite"
+    with sqlite3.connect(folder / "study.sqlite") as source, sqlite3.connect(half) as copy:
         source.backup(copy)
         copy.execute("DELETE FROM outcomes WHERE rowid % 2 = 0")
     data = json.loads(fine("pareto", tmp_path / "half", "--json").stdout)
@@ -165,8 +163,8 @@ def test_the_page_of_a_study(folder, tmp_path):
     assert all(next(page.all(id=anchor[1:]), None) for anchor in anchors)
 
 
-def test_a_study_has_a_page_of_its_own(folder, stored, tmp_path):
-    done = archsim_command("report", folder, stored["costs"], "--out", tmp_path / "both.html")
+def test_a_study_has_a_page_of_its_own(folder, tmp_path):
+    done = archsim_command("report", folder, tmp_path, "--out", tmp_path / "both.html")
     assert done.exit_code == 2
     assert "name it alone" in done.stderr
     assert not (tmp_path / "both.html").exists()
