@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from heapq import heappop, heappush
 from typing import Any
 
@@ -25,6 +25,23 @@ class Tick(simpy.Event):
         self.callbacks = callbacks
 
 
+class Walk(simpy.Process):
+    """A process that goes from event to event; an error in it is raised where it happens, and ends the run."""
+
+    def _resume(self, event: simpy.Event) -> None:
+        """Go on when an event has happened, to the next one that has not."""
+        try:
+            target = self._generator.send(event._value)
+            while target.callbacks is None:
+                target = self._generator.send(target._value)
+        except StopIteration as end:
+            self._ok = True
+            self._value = end.value
+            self.env.schedule(self)
+            return
+        target.callbacks.append(self._resume)
+
+
 class Clock(simpy.Environment):
     """Runs processes and ticks in order of time, and of scheduling where times are equal.
 
@@ -34,6 +51,10 @@ class Clock(simpy.Environment):
     def __init__(self) -> None:
         super().__init__(initial_time=0)
         self.time = 0
+
+    def start(self, generator: Generator[simpy.Event, object, object]) -> Walk:
+        """Begin a process now, after all that has been scheduled for now."""
+        return Walk(self, generator)
 
     def at(self, time: int) -> Tick:
         """Return an event at a time to come, for a process to wait for."""
@@ -47,7 +68,7 @@ class Clock(simpy.Environment):
         heappush(self._queue, (time, NORMAL, next(self._eid), tick))
 
     def step(self) -> None:
-        """Let the next event happen. An error in a process is raised as it is."""
+        """Let the next event happen."""
         time, _, _, event = heappop(self._queue)
         self._now = self.time = int(time)
         callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]  # as simpy does

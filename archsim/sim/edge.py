@@ -132,8 +132,8 @@ class EdgeRun:
         env = engine.env
         now = env.time
         end = links[0].book(self.op, bits, serial, now, turn)
-        if len(links) > 1:
-            end = max(end, *(link.book(self.op, 0, serial, now, turn) for link in links[1:]))
+        for link in links[1:]:
+            end = max(end, link.book(self.op, 0, serial, now, turn))
         if self._told:
             for link, after in followers:
                 link.follow(self.op, serial, end - serial + after, turn)

@@ -93,17 +93,17 @@ class Machine:
         """
         env = self.engine.env
         if self.loader:
-            env.process(processes.load_images(self, self.loader))
+            env.start(processes.load_images(self, self.loader))
         for feeder in self.feeders:
-            env.process(processes.feed(self, feeder))
+            env.start(processes.feed(self, feeder))
         for run in self.stages:
             for source in run.sources:
-                env.process(processes.draw(self, source))
-            env.process(processes.multiply(run))
-            env.process(processes.finish(run))
+                env.start(processes.draw(self, source))
+            env.start(processes.multiply(run))
+            env.start(processes.finish(run))
         for store in self.wiring.stores:
-            env.process(processes.keep(store))
-        env.process(processes.average(self, self.sink))
+            env.start(processes.keep(store))
+        env.start(processes.average(self, self.sink))
         env.run_out()
         if not self.finished.triggered:
             raise SimulationError(self._deadlock())

@@ -9,7 +9,7 @@ import simpy
 from archsim.sim.clock import Clock
 
 
-def history(env: simpy.Environment, wait, run, seed: int) -> list[tuple[int, str, int]]:
+def history(env: simpy.Environment, start, wait, run, seed: int) -> list[tuple[int, str, int]]:
     """Let processes wait, wake each other and end at random; many events share their time."""
     rng = np.random.default_rng(seed)
     seen: list[tuple[int, str, int]] = []
@@ -25,20 +25,23 @@ def history(env: simpy.Environment, wait, run, seed: int) -> list[tuple[int, str
     def sleeper(index: int):
         value = yield doors[index]
         seen.append((int(env.now), f"sleeper {index}", value))
-        yield env.process(worker((index + 1) % 10))
+        yield start(env, worker((index + 1) % 10))
         seen.append((int(env.now), f"sleeper {index} ends", 0))
 
     for i in range(10):
-        env.process(worker(i))
-        env.process(sleeper(i))
+        start(env, worker(i))
+        start(env, sleeper(i))
     run(env)
     return seen
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_order_and_times_are_those_of_simpy(seed):
-    lean = history(Clock(), lambda env, delay: env.at(env.time + delay), Clock.run_out, seed)
-    plain = history(simpy.Environment(), lambda env, delay: env.timeout(delay), lambda env: env.run(), seed)
+    lean = history(Clock(), Clock.start, lambda env, delay: env.at(env.time + delay), Clock.run_out, seed)
+    plain = history(
+        simpy.Environment(), lambda env, work: env.process(work), lambda env, delay: env.timeout(delay),
+        lambda env: env.run(), seed,
+    )  # fmt: skip
     assert len(plain) > 200
     assert lean == plain
 
@@ -64,7 +67,7 @@ def test_an_error_in_a_process_is_raised_as_it_is():
         yield clock.at(3)
         raise error
 
-    clock.process(fails())
+    clock.start(fails())
     with pytest.raises(ValueError, match="mine") as raised:
         clock.run_out()
     assert raised.value is error
