@@ -15,11 +15,14 @@ from archsim.config import validate
 from archsim.errors import ConfigError
 from archsim.metrics.adaptive import StoppingRule, evaluate_adaptive
 from archsim.pipeline import deploy, evaluate
+from archsim.pipeline.inputs import Inputs
 from archsim.study import DesignPoint, StudyConfig, Task
 from archsim.study.command import command_of
 from archsim.study.evaluator import Evaluator
 from archsim.study.keys import tasks_of
 from archsim.study.task import Answers
+from archsim.workload.data import ImageSet
+from archsim.workload.tracefile import save_trace
 
 ROOT = Path(__file__).parents[2]
 CHIPS, LOADS = ROOT / "arch_configs", ROOT / "workloads"
@@ -55,6 +58,7 @@ PAIRS = [
     ("spatial_spindrop_sot", "lenet5_digits"), ("digital_read_stt", "lenet5_digits"), ("ideal", "lenet5_digits"),
     ("isaac_like", "cnn_digits_4bit"), ("scale_dropout_sot", "lenet5_digits_scale"),
     ("inverted_norm_sot", "lenet5_digits_affine"), ("subset_vi_sot", "lenet5_digits_subset"),
+    ("spatial_spindrop_sot_varied", "lenet5_digits"), ("spindrop_stt_varied", "mlp_digits"),
     ("spinbayes_sot", "lenet5_digits_spinbayes"), ("neuspin_sot", "lenet5_digits"),
 ]  # fmt: skip
 LARGE = [
@@ -104,6 +108,11 @@ def test_costs_are_those_of_evaluate_to_the_last_bit(evaluator, arch, workload, 
     assert (outcome.texts["arch"], outcome.texts["bottleneck"]) == (result.arch, result.bottleneck.name)
 
 
+def test_every_chip_that_ships_is_among_them():
+    shipped = {f.stem for f in CHIPS.glob("*.yaml")} - {f.stem for f in CHIPS.glob("components_*.yaml")}
+    assert shipped == {arch for arch, _ in (*PAIRS, *LARGE)}
+
+
 @pytest.mark.parametrize(
     ("arch", "workload"),
     [("spatial_spindrop_stt", "lenet5_digits"), ("spindrop_stt_varied", "mlp_digits"), ("neuspin_sot", "gap_affine")],
@@ -129,6 +138,33 @@ def test_a_chip_that_is_reprogrammed(evaluator):
     assert outcome.error == ""
     assert outcome.figures["programming_s"] == result.to_dict()["programming_s"] > 0
     assert outcome.figures["energy_j_per_image"] == result.energy_j_per_image.value
+
+
+def test_a_trace_file_gives_the_figures_of_its_workload(evaluator, tmp_path):
+    inputs = Inputs()
+    file = save_trace(inputs.trace(inputs.source(LOADS / "lenet5_digits.yaml")), tmp_path / "t.safetensors")
+    from_trace = evaluator.outcome(costs({"workload": str(file)}))
+    assert from_trace.figures == evaluator.outcome(costs()).figures
+    answered = evaluator.outcome(task({"workload": str(file)}))
+    assert "does not say which data set" in answered.error
+
+
+def test_without_labels_there_are_costs_and_no_quality(evaluator, monkeypatch):
+    monkeypatch.setattr(ImageSet, "labelled", False)
+    found = evaluator.answers(task({"seed": 9}))
+    assert (found.images, dict(found.figures)) == (20, {})
+    stopped = evaluator.answers(task({"seed": 9, "stopping": "margin 0.5"}, passes=6))
+    assert set(stopped.figures) == {"mean_passes", "mean_passes_low", "mean_passes_high"}
+    assert sum(stopped.histogram.values()) == pytest.approx(1)
+    assert evaluator.outcome(task({"seed": 9}), found).figures["energy_j_per_image"] > 0
+
+
+def test_a_regression_has_its_own_figures_and_no_stopping_rules(evaluator):
+    outcome = evaluator.outcome(task(arch="neuspin_sot", workload="gap_affine", ood=["uniform_noise"]))
+    assert outcome.error == ""
+    assert {"rmse", "nll", "auroc.uniform_noise"} <= outcome.figures.keys()
+    refused = evaluator.outcome(task({"stopping": "curtailed"}, arch="neuspin_sot", workload="gap_affine", passes=8))
+    assert "a regression has no classes" in refused.error
 
 
 def test_stored_answers_serve_as_well_as_fresh_ones(evaluator):
