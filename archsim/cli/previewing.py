@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,9 @@ from archsim.study.keys import tasks_of
 
 ENDS = 3  # points that are shown from the beginning, and from the end
 IDENTIFIED = 48  # points, evenly spread, whose functions are looked up
-TRIED = 3  # points that are evaluated
+TRIED = 3  # points that are evaluated, after one for reading files and compiling
 SHOWN = 60  # characters of a value
+MANY = 8  # settings of a point
 
 
 @dataclass(frozen=True)
@@ -93,40 +94,48 @@ def estimated(tasks: Sequence[Task], points: int, quality: bool) -> Estimate:
     evaluator = Evaluator()
     functions, error = set[str](), ""
     with progress_bar() as note:
-        if quality:
-            for i, task in enumerate(tasks):
-                note("identifying points", i, len(tasks))
-                try:
-                    functions.add(evaluator.function_key(task))
-                except ArchsimError as problem:
-                    error = error or str(problem)
-        passes, costs = [0.0], [0.0]
-        chosen = [tasks[i * (len(tasks) - 1) // (TRIED - 1)] for i in range(TRIED)]
-        for i, task in enumerate([chosen[0], *dict.fromkeys(chosen)]):  # once more than needed: the first one compiles
-            note("evaluating points", i, len(chosen) + 1)
+        for i, task in enumerate(tasks if quality else ()):
+            note("identifying points", i, len(tasks))
             try:
-                pass_s, point_s, problem_of_it = _timed(evaluator, task)
+                functions.add(evaluator.function_key(task))
             except ArchsimError as problem:
                 error = error or str(problem)
-                continue
-            error = error or problem_of_it
-            if i:
-                passes.append(pass_s)
-                costs.append(point_s)
-    return Estimate(points, len(tasks), len(functions), max(passes), _mean(costs[1:]), error)
+        chosen = [*dict.fromkeys(tasks[i * (len(tasks) - 1) // TRIED] for i in range(TRIED + 1))]
+        tried = []
+        for i, task in enumerate(chosen):
+            note("evaluating points", i, len(chosen))
+            tried.append(_tried(evaluator, task))
+    fine = [trial for trial in tried if not trial.error]
+    rest = fine[1:] or fine  # the first one reads files and compiles
+    return Estimate(
+        points,
+        len(tasks),
+        len(functions),
+        max((trial.pass_s for trial in (rest if len({t.function for t in fine}) > 1 else fine)), default=0.0),
+        sum(trial.point_s for trial in rest) / max(1, len(rest)),
+        error or next((trial.error for trial in tried if trial.error), ""),
+    )
 
 
-def _timed(evaluator: Evaluator, task: Task) -> tuple[float, float, str]:
-    """Return the seconds of a point's functional pass, those of its costs, and why it failed, if it did."""
+@dataclass(frozen=True)
+class _Trial:
+    """Seconds of a point's functional pass (little if an earlier point had the same) and of its costs; or an error."""
+
+    function: str = ""
+    pass_s: float = 0.0
+    point_s: float = 0.0
+    error: str = ""
+
+
+def _tried(evaluator: Evaluator, task: Task) -> _Trial:
     start = time.perf_counter()
-    answers = evaluator.answers(task) if task.quality else None
+    try:
+        answers = evaluator.answers(task) if task.quality else None
+    except ArchsimError as problem:
+        return _Trial(error=str(problem))
     middle = time.perf_counter()
     outcome = evaluator.outcome(task, answers)
-    return middle - start, time.perf_counter() - middle, outcome.error
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+    return _Trial(outcome.function, middle - start, time.perf_counter() - middle, outcome.error)
 
 
 def _data(config: StudyConfig, ends: _Ends, estimate: Estimate, workers: int) -> dict[str, Any]:
@@ -160,13 +169,24 @@ def _report(config: StudyConfig, ends: _Ends, estimate: Estimate, workers: int) 
 
 
 def _rows(ends: _Ends, points: int) -> Iterator[tuple[str, str]]:
+    """Yield the points that are shown; where settings are many, all but the first point say what is different."""
     shown: Iterable[DesignPoint] = (*ends.first, *ends.last)
     skipped = points - len(ends.first) - len(ends.last)
+    base = ends.first[0]
     for point in shown:
         if skipped and ends.last and point is ends.last[0]:
             yield "...", f"{count(skipped)} more"
-        settings = ", ".join(f"{path}={str(value)[:SHOWN]}" for path, value in point.settings.items())
-        yield str(point.number), settings or "the base"
+        changed = {path: value for path, value in point.settings.items() if base.settings.get(path, base) != value}
+        if len(point.settings) <= MANY or point is base:
+            yield str(point.number), _said(point.settings) or "the base"
+        else:
+            yield str(point.number), f"as {base.number}, but {_said(changed)}"
+
+
+def _said(settings: Mapping[str, Any]) -> str:
+    told = [f"{path}={str(value)[:SHOWN]}" for path, value in settings.items()]
+    more = [f"and {len(told) - MANY} more (--json has all)"] if len(told) > MANY else []
+    return ", ".join(told[:MANY] + more)
 
 
 def _between(low: str, high: str) -> str:
