@@ -60,10 +60,12 @@ class Evaluator:
         """
         self._check(task)
         point = self._point(task)
+        data, mapping = point.at_work.data, point.at_work.mapping
         return content_hash(
             {
-                "run": self._run_key(point, point.at_work.data),
-                "stopping": task.stopping,
+                "run": self._run_key(point, data),
+                "training": self._hash(point.at_work.training_data) if data.task == "regression" else None,
+                "stopping": [task.stopping, mapping.reprogrammed] if task.stopping else None,
                 "ood": [[name, self._hash(images)] for name, images in self._unknown(task, point)],
             }
         )

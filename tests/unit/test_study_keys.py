@@ -206,6 +206,16 @@ def test_what_changes_answers_changes_the_function_key(evaluator):
     assert len(set(found)) == len(found)
 
 
+def test_a_rule_that_cannot_stop_a_chip_has_answers_of_its_own(evaluator):
+    small = {"organisation": {"columns": 1, "rows": 1, "crossbars_per_core": 2}, "mapping.overflow": "reprogram"}
+    small |= {"memory": {"kind": "lpddr4"}, "global_buffer.capacity": "1 MiB"}
+    assert function(evaluator, small) == function(evaluator)
+    rule = {"stopping": "curtailed"}
+    assert function(evaluator, {**small, **rule}) != function(evaluator, rule)
+    refused = evaluator.outcome(tasks({**small, **rule}, quality=True, passes=8)[0])
+    assert "does not fit the chip at once" in refused.error
+
+
 VARIED = {"imperfections.cells": "library", "imperfections.converter": "library", "converter.bits": 3}
 MODULES = {"imperfections.random_bits.trim_error": 0.05}
 
