@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from archsim.config import content_hash
 from archsim.errors import ConfigError, DataError
+from archsim.hardware.arch import ArchConfig
 from archsim.hardware.describe import cited, describe
 from archsim.metrics.adaptive import RULES, StoppingRule
 from archsim.metrics.ood import CALIBRATION_IMAGES, SEVERAL, PercentileRule
@@ -81,6 +82,10 @@ class Stops:
     schedule: str | None
     grain: str | None
 
+    def timing(self, arch: ArchConfig) -> dict[str, str]:
+        """Return schedule and grain by name, where anything is timed."""
+        return {"schedule": self.schedule or arch.schedule, "grain": self.grain or arch.grain} if self.rules else {}
+
 
 def _check(at_work: Deployment, rules: Sequence[StoppingRule]) -> None:
     """Refuse what cannot be evaluated."""
@@ -131,8 +136,7 @@ def _on_one_chip(
         sets=[s.label for s in sets],
         percentile_rule=[rule.level, rule.threshold],
         adaptive=[r.name for r in stops.rules],
-        schedule=stops.schedule,
-        grain=stops.grain,
+        **stops.timing(at_work.chip.arch),
     )
     figures = tuple(describe(at_work.chip))
     return Uncertainty(
