@@ -30,7 +30,7 @@ from archsim.report.html.rendering import render
 from archsim.report.layout import count, typeset
 from archsim.report.study.asked import asked
 from archsim.report.study.columns import Column
-from archsim.report.study.findings import Findings
+from archsim.report.study.findings import MANY, Findings
 from archsim.report.study.reasons import reasons
 
 if TYPE_CHECKING:
@@ -152,19 +152,19 @@ def _points(found: Findings) -> Iterator[Block]:
 
 
 def _table(caption: str, found: Findings, rows: DataFrame, figures: Sequence[Column]) -> Table:
-    """Return points with figures and settings; the ends of ranges in small type."""
-    axes = found.varied[:8]
-    head = ["point", *(f.words for f in figures), *(a.words for a in axes)]
+    """Return points with figures and settings, of many those that set a point apart; ends of ranges in small type."""
+    axes = found.varied if len(found.varied) <= MANY else ()
+    head = ["point", *(f.words for f in figures), *([a.words for a in axes] or ["what sets it apart"])]
     body: list[Row] = []
     chosen = set(found.front.index)
     for number, row in rows.iterrows():
         name = Cell(f"#{number}", tone="strong" if number in chosen else "")
-        body.append([name, *(_figure(f, row) for f in figures), *(Cell(typeset(a.say(row[a.name]))) for a in axes)])
-    left = f"; {len(found.varied) - 8} more settings are in the file" if len(found.varied) > 8 else ""
-    bold = "; bold: on the front" if not set(rows.index) <= chosen else ""
+        settings = [Cell(typeset(a.say(row[a.name]))) for a in axes] or [Cell(typeset(found.apart(row)))]
+        body.append([name, *(_figure(f, row) for f in figures), *settings])
+    bold = "; bold: on the front" if found.is_compromise and not set(rows.index) <= chosen else ""
     first = 1 + len(figures)
     numeric = {first + i for i, a in enumerate(axes) if isinstance(rows[a.name].iloc[0], float | int | np.number)}
-    return Table(caption + left + bold, head, body, after(1, head[:first]) | numeric)
+    return Table(caption + bold, head, body, after(1, head[:first]) | numeric)
 
 
 def _figure(column: Column, row: Series[Any]) -> Cell:
@@ -189,7 +189,10 @@ def _cut(rows: int) -> str:
 def _made(found: Findings) -> Iterator[Block]:
     data = found.data
     verb = "search" if data.config.search else "sweep"
-    yield Code("Goes on where it stopped, or says that all is done", f"archsim {verb} {data.file} --out {data.folder}")
+    yield Code(
+        "Goes on where it stopped, or says that all is done",
+        shlex.join(["archsim", verb, str(data.file), "--out", str(data.folder)]),
+    )
     yield Code("This page", f"archsim report {shlex.quote(str(data.folder))}")
     rows: list[Row] = [
         ["archsim", version("archsim")],

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def _heat_map(found: Findings, target: Column) -> Plot | None:
     grids = [values for _, values, _ in maps]
     if np.mean([np.isfinite(g).mean() for g in grids]) < FILLED:
         return None
-    ruler = Ruler.of(target, found.frame[target.name])
+    ruler = Ruler.of(target, pd.Series(np.concatenate([g.ravel() for g in grids])))
     columns = min(len(maps), 3 if len(rulers[0].known) <= 6 else 2)
     rows = -(-len(maps) // columns)
     height = 1.3 + rows * (0.45 + max(0.9, 0.24 * len(rulers[1].known)))
@@ -158,8 +159,6 @@ def _short(value: float) -> str:
 
 def _all(found: Findings, axis: Column) -> Any:
     """Return the values of an axis of all points, failed ones included."""
-    import pandas as pd
-
     lost = found.data.failed
     parts = [found.frame[axis.name], *([lost[axis.name]] if axis.name in lost and len(lost) else [])]
     return pd.concat(parts)
