@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from archsim.cli.app import app
 from archsim.errors import ConfigError
 from archsim.hardware.library import load_library
 from archsim.pipeline import deploy, evaluate
@@ -139,3 +141,42 @@ def test_files_are_read_once():
     assert first.trace is second.trace
     assert first.mapping.graph is second.mapping.graph
     assert first.chip.arch.clock != second.chip.arch.clock
+
+
+# --- the commands ---
+
+
+def command(*words):
+    return CliRunner().invoke(app, [str(w) for w in words])
+
+
+def test_show_and_map_know_them(library):
+    low = library.figure(ENERGY, "energy").low
+    shown = command("show", CHIP, "--set", f"library.{ENERGY}={low!r} J", "--json")
+    assert shown.exit_code == 0, shown.stderr
+    assert command("map", CHIP, LOAD, "--set", "workload.passes=3", "--json").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("run", CHIP, LOAD, "--costs-only", "--set", "library.peripheral.sense_amp.enrgy=3 fJ"), "did you mean"),
+        (("run", CHIP, LOAD, "--costs-only", "--set", "workload.pases=3"), "did you mean 'passes'"),
+        (("run", CHIP, LOAD, "--schedule", "pipelined"), "schedule: 'pipelined' is not one of"),
+        (("evaluate", CHIP, LOAD, "--stopping", "hoefding 0.05"), "did you mean 'hoeffding'"),
+        (("evaluate", CHIP, LOAD, "--grain", "rows"), "grain: 'rows' is not one of"),
+        (("compare", CHIP, LOAD, "--costs-only", "--grain", "rows"), "grain: 'rows' is not one of"),
+    ],
+)
+def test_wrong_words_are_one_clear_error(words, says):
+    done = command(*words)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["run", "evaluate", "compare", "show", "map"])
+def test_the_help_tells_of_both(name):
+    text = " ".join(command(name, "--help").stdout.split())
+    assert "workload.A.B=C" in text
+    assert "library.A.B=C" in text
