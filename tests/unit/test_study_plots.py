@@ -181,7 +181,8 @@ def test_a_search_shows_its_best_so_far():
     heights = drawn_lines(volume)[0][:, 1]
     assert heights[-1] == pytest.approx(1)  # one point is the best in both
     assert (np.diff(heights) >= 0).all()
-    assert not list(converged(findings(study_of(frame_of(rows), {"a": "a"}, objectives=goals))))
+    for swept in ({}, {"search": {"trials": 3}}):  # more points than a search would have tried
+        assert not list(converged(findings(study_of(frame_of(rows), {"a": "a"}, objectives=goals, **swept))))
 
 
 def one_at_a_time(fails: bool = False):

@@ -56,8 +56,8 @@ def _values(found: Findings, column: Column) -> str:
 
 def _sampling(found: Findings) -> str:
     config = found.data.config
-    if config.search:
-        return f"a search of {config.search.trials} trials ({config.search.sampler}, seed {config.search.seed})"
+    if search := found.search:
+        return f"a search of {search.trials} trials ({search.sampler}, seed {search.seed})"
     kind = config.sampling.kind.replace("_", " ")
     seed = getattr(config.sampling, "seed", None)
     return {"grid": "every combination"}.get(kind, kind + (f", seed {seed}" if seed is not None else ""))

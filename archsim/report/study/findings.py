@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archsim.errors import ArchsimError, ConfigError, nearest
 from archsim.report.layout import count
 from archsim.report.study.columns import Column, axis_column, figure_column
-from archsim.study.spec import Goal, Limit, OneAtATime, Saltelli
+from archsim.study.spec import Goal, Limit, OneAtATime, Saltelli, Search
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -53,6 +53,12 @@ class Findings:
         config = self.data.config
         followers = {*config.derive, *(path for group in config.zipped for path in [*group][1:])}
         return tuple(axis for axis in self.axes if axis.words not in followers)
+
+    @property
+    def search(self) -> Search | None:
+        """The search that chose the points; None where they were swept, though the file may describe a search."""
+        wanted = self.data.config.search
+        return wanted if wanted and self.data.counts.points <= wanted.trials else None
 
     @property
     def is_compromise(self) -> bool:

@@ -188,7 +188,7 @@ def _cut(rows: int) -> str:
 
 def _made(found: Findings) -> Iterator[Block]:
     data = found.data
-    verb = "search" if data.config.search else "sweep"
+    verb = "search" if found.search else "sweep"
     yield Code(
         "Goes on where it stopped, or says that all is done",
         shlex.join(["archsim", verb, str(data.file), "--out", str(data.folder)]),

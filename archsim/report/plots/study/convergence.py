@@ -19,7 +19,7 @@ STEPS = "steps-post"
 def converged(found: Findings) -> Iterator[Plot]:
     """Show the hypervolume, the size of the front and the objectives over the trials; nothing of other studies."""
     frame = found.data.frame.sort_index()
-    if found.data.config.search is None or len(frame) < 2:
+    if found.search is None or len(frame) < 2:
         return
     targets = found.targets[:MOST]
     told = convergence(frame, found.objectives, found.limits)
