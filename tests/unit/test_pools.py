@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 
 import psutil
@@ -22,6 +23,20 @@ JOB = Identify((Task(0, "", "/nowhere/a.yaml", "/nowhere/w.yaml"),))
 SOON = 30
 
 
+def soon(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def workers() -> list[multiprocessing.process.BaseProcess]:
     return multiprocessing.active_children()
 
@@ -30,10 +45,10 @@ def test_a_job_that_kills_its_worker_fails_alone_and_another_worker_takes_its_pl
     monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
     with open_pool(2) as pool:
         assert "NUMBA_NUM_THREADS" not in os.environ
-        first, second = (job.result(SOON) for job in [pool.submit(JOB), pool.submit(JOB)])
+        first = pool.submit(JOB).result(SOON)
         assert isinstance(first.items[0], Failure)
         assert "/nowhere/a.yaml" in first.items[0].error
-        assert second.items == first.items
+        soon(lambda: len(pool._idle) == 2)
         before = workers()
         assert len(before) == 2
         assert {psutil.Process(worker.pid).environ()["NUMBA_NUM_THREADS"] for worker in before} == {"1"}
@@ -41,15 +56,12 @@ def test_a_job_that_kills_its_worker_fails_alone_and_another_worker_takes_its_pl
             os.kill(worker.pid, signal.SIGSTOP)  # so that both hold a job
         jobs = [pool.submit(JOB) for _ in range(5)]
         os.kill(before[0].pid, signal.SIGKILL)
-        deadline = time.monotonic() + SOON
-        while not any(job.done() for job in jobs):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        soon(lambda: any(job.done() for job in jobs))
         lost = [job for job in jobs if job.done() and isinstance(job.exception(), WorkerLostError)]
         assert len(lost) == 1
         os.kill(before[1].pid, signal.SIGCONT)
         assert all(job.result(SOON).items == first.items for job in jobs if job is not lost[0])
-    assert not workers()
+    soon(lambda: not workers())  # what another thread has waited for may be told a moment later
 
 
 def test_dropping_jobs_ends_workers_at_once():
@@ -63,14 +75,14 @@ def test_dropping_jobs_ends_workers_at_once():
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert not workers()
+    soon(lambda: not workers())
 
 
 def test_where_no_worker_can_live_jobs_fail_with_one_clear_error(monkeypatch):
     monkeypatch.setattr(processes, "_begin", partial(os._exit, 3))
     with pytest.raises(ClusterError, match="as soon as they start"), open_pool(2) as pool:
         pool.submit(JOB).result(SOON)
-    assert not workers()
+    soon(lambda: not workers())
 
 
 USER = """
@@ -98,10 +110,7 @@ def test_workers_do_not_outlive_a_process_that_is_killed(tmp_path):
         assert all(psutil.pid_exists(child) for child in children)
         user.send_signal(signal.SIGKILL)
         user.wait()
-    deadline = time.monotonic() + SOON
-    while any(psutil.pid_exists(c) and psutil.Process(c).status() != psutil.STATUS_ZOMBIE for c in children):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    soon(lambda: not any(lives(child) for child in children))
 
 
 def test_a_scheduler_that_does_not_answer(monkeypatch):

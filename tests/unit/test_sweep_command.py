@@ -185,7 +185,8 @@ def test_slurm_without_its_package_or_its_settings(tmp_path, monkeypatch):
     done = sweep(file, "--out", tmp_path / "s", "--scheduler", "slurm", "--workers", 1)
     assert done.exit_code == 2
     assert "jobqueue.yaml" in done.stderr
-    monkeypatch.setitem(sys.modules, "dask_jobqueue", None)
+    for module in ("dask_jobqueue", "dask_jobqueue.slurm"):
+        monkeypatch.setitem(sys.modules, module, None)
     done = sweep(file, "--out", tmp_path / "s", "--scheduler", "slurm", "--workers", 1)
     assert done.exit_code == 2
     assert "pip install archsim[slurm]" in done.stderr

@@ -113,11 +113,11 @@ def _slurm(jobs: int) -> Iterator[Client]:
     try:
         from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
-        raise ClusterError(f"--scheduler slurm: {error.name} is not installed; pip install archsim[slurm]") from None
+        raise ClusterError(f"--scheduler slurm: {error.name} cannot be imported; pip install archsim[slurm]") from None
     try:
         cluster = SLURMCluster(scheduler_options={"dashboard_address": None})
     except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition(", for example")[0]
         raise ClusterError(
             f"--scheduler slurm: {reason}; describe the jobs in ~/.config/dask/jobqueue.yaml (jobqueue.slurm: cores,"
             " memory, queue, walltime)"
