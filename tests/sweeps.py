@@ -52,12 +52,15 @@ def started(folder: Path, *arguments: object, command: str = "sweep") -> Iterato
     script = folder / "archsim"
     script.write_text(COMMAND)
     process = subprocess.Popen(
-        [sys.executable, str(script), command, *map(str, arguments)],
+        [sys.executable, str(script), command, *map(str, arguments), "--no-page"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:
         yield process
         process.wait(LONG)
+    except BaseException:
+        kill_all(process)
+        raise
     finally:
         left = of_session(process.pid)
         until(lambda: not any(lives(p) for p in left) and not of_session(process.pid), left)

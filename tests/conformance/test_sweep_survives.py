@@ -131,7 +131,7 @@ def test_an_interrupt_ends_it_at_once_and_the_same_command_goes_on(undisturbed, 
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert out == ""
-    said = re.search(r"^interrupted: (\d+) of 128 points done; go on with: archsim sweep .*--workers 2 --no-page$", err, re.M)
+    said = re.search(r"^interrupted: (\d+) of 128 points done; go on with: archsim sweep .*--no-page$", err, re.M)
     assert said is not None, err
     assert 3 < int(said[1]) == done_in(tmp_path / "s") < POINTS
     assert "Traceback" not in err
@@ -240,7 +240,9 @@ def test_a_scheduler_at_an_address_that_is_lost_says_how_to_go_on(undisturbed, t
 
 
 SBATCH = """#!/bin/sh
-setsid sh "$1" > {log} 2>&1 &
+copy=$(mktemp {log}.XXXXXX)
+cp "$1" "$copy"
+setsid sh "$copy" > {log} 2>&1 &
 echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/sh

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.connection import Connection
 
 import psutil
 import pytest
@@ -62,6 +63,31 @@ def test_a_job_that_kills_its_worker_fails_alone_and_another_worker_takes_its_pl
         os.kill(before[1].pid, signal.SIGCONT)
         assert all(job.result(SOON).items == first.items for job in jobs if job is not lost[0])
     soon(lambda: not workers())  # what another thread has waited for may be told a moment later
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_result_is_not_waited_for(monkeypatch):
+    large = Identify(tuple(Task(n, "", f"/nowhere/{n}/a.yaml", "/nowhere/w.yaml") for n in range(4000)))
+    receive = Connection._recv
+
+    def cut(connection, size, *more):
+        """Kill the worker when its message has begun; a pipe holds 64 KB of it."""
+        if size > 100_000:
+            os.kill(worker.pid, signal.SIGKILL)
+            soon(lambda: not lives(worker.pid))
+        return receive(connection, size, *more)
+
+    with open_pool(2) as pool:
+        soon(lambda: len(pool._idle) == 2)
+        kept, worker = workers()
+        os.kill(kept.pid, signal.SIGSTOP)
+        jobs = [pool.submit(JOB), pool.submit(JOB)]
+        soon(lambda: any(job.done() for job in jobs))  # by the other one
+        monkeypatch.setattr(Connection, "_recv", cut)
+        with pytest.raises(WorkerLostError):
+            pool.submit(large).result(SOON)
+        os.kill(kept.pid, signal.SIGCONT)
+        for job in jobs:
+            job.result(SOON)
 
 
 def test_dropping_jobs_ends_workers_at_once():

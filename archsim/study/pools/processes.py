@@ -15,6 +15,7 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import active_children, get_context, parent_process
+from typing import Any, cast
 
 from archsim.errors import ClusterError
 from archsim.study.keys import sources_hash
@@ -64,11 +65,20 @@ class Processes:
             child.join()
 
     def _start(self) -> None:
-        executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
-        self._all.add(executor)
-        with _environment(ONE_THREAD):
-            first = executor.submit(os.getpid)  # the process is made here, and inherits what the environment says
-        first.add_done_callback(partial(self._started, executor))
+        """Make a worker; none if that has failed too often in a row."""
+        while not self._closed and self._failed_starts < STARTS:
+            executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+            try:
+                with _environment(ONE_THREAD):
+                    first = executor.submit(os.getpid)  # the process is made here, and inherits the environment
+            except OSError:  # no memory, or too many processes
+                self._failed_starts += 1
+                continue
+            # as long as this end is open here, too, a worker killed in the middle of a result would be waited for
+            cast(Any, executor)._result_queue._writer.close()
+            self._all.add(executor)
+            first.add_done_callback(partial(self._started, executor))
+            return
 
     def _started(self, executor: ProcessPoolExecutor, first: Future[int]) -> None:
         with self._lock:
@@ -82,8 +92,7 @@ class Processes:
 
     def _replace(self, executor: ProcessPoolExecutor) -> None:
         self._all.discard(executor)
-        if not self._closed and self._failed_starts < STARTS:
-            self._start()
+        self._start()
 
     def _assign(self) -> None:
         """Give waiting jobs to idle workers; without hope of any worker, fail them."""
