@@ -41,6 +41,16 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _kernels(request: pytest.FixtureRequest) -> None:
+    """Have each worker compile other kernels first: on a fresh machine each would compile them all, at a time."""
+    worker = getattr(request.config, "workerinput", {"workerid": "gw0", "workercount": 1})
+    if worker["workercount"] > 1:
+        from tests.compiling import compile_share  # loads numba
+
+        compile_share(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
+
+
 @pytest.fixture(scope="session")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Return folders by kind as `--out` makes them, without their reports: read them, and change copies alone."""
