@@ -20,6 +20,7 @@ from tests.studies import grid
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDE, NARROW = 1200, 390  # CSS pixels: a laptop, a telephone
+LIGHT, DARK = "--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"
 MEASURE = """
 <script>
 addEventListener("load", () => {
@@ -37,9 +38,13 @@ addEventListener("load", () => {
 });
 </script>
 """
-FRAME = """<!DOCTYPE html><body style="margin: 0"><pre id="found"></pre>
-<script>addEventListener("message", (m) => found.textContent = JSON.stringify(m.data))</script>
-<iframe width="{width}" height="900" style="border: 0" srcdoc="{page}"></iframe>"""
+FRAMES = """<!DOCTYPE html><body style="margin: 0">
+<script>addEventListener("message", (m) => {
+  const frame = [...document.querySelectorAll("iframe")].find((f) => f.contentWindow === m.source);
+  frame.previousElementSibling.textContent = JSON.stringify(m.data);
+})</script>
+"""
+FRAME = """<pre class="found"></pre><iframe width="{width}" height="900" style="border: 0" srcdoc="{page}"></iframe>"""
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on the path")
 
@@ -48,6 +53,12 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome o
 def page(stored) -> str:
     """Everything that a report can show: a run, an evaluation and a comparison, beside another run."""
     return html_report([read_stored(stored[kind]) for kind in ("run", "evaluation", "comparison", "chips")])
+
+
+@pytest.fixture(scope="module")
+def study() -> tuple[str, list[str]]:
+    """The page of a study with failed points, and its plots."""
+    return study_page(findings(grid(failing=True)))
 
 
 def browse(url: Path, profile: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -70,18 +81,27 @@ def complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-def measured(page: str, width: int, folder: Path, *options: str) -> dict:
-    """Return what a page measures in a frame of a width."""
-    (folder / "frame.html").write_text(FRAME.format(width=width, page=html.escape(page + MEASURE)), encoding="utf-8")
-    done = browse(folder / "frame.html", folder / "profile", "--virtual-time-budget=20000", "--dump-dom", *options)
+def measured(pages: dict[str, tuple[str, int]], folder: Path, *options: str) -> dict[str, dict]:
+    """Return what pages measure in frames of a width each, by name."""
+    frames = [FRAME.format(width=width, page=html.escape(page + MEASURE)) for page, width in pages.values()]
+    (folder / "frames.html").write_text(FRAMES + "".join(frames), encoding="utf-8")
+    done = browse(folder / "frames.html", folder / "profile", "--virtual-time-budget=20000", "--dump-dom", *options)
     assert complaints(done) == []
-    (found,) = re.findall(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
-    return json.loads(html.unescape(found))
+    found = re.findall(r'<pre class="found">(.*?)</pre>', done.stdout, re.DOTALL)
+    return {name: json.loads(html.unescape(one)) for name, one in zip(pages, found, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def light(page, study, tmp_path_factory) -> dict[str, dict]:
+    """What both pages measure where a light page is preferred, all in one browser: starting it takes a second."""
+    pages = {f"{name} {width}": (text, width) for name, text in (("report", page), ("study", study[0]))
+             for width in (WIDE, NARROW)}  # fmt: skip
+    return measured(pages, tmp_path_factory.mktemp("light"), LIGHT)
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_nothing_sticks_out_and_every_plot_has_a_size(page, tmp_path, width):
-    found = measured(page, width, tmp_path)
+def test_nothing_sticks_out_and_every_plot_has_a_size(page, light, width):
+    found = light[f"report {width}"]
     assert found["width"] == width
     assert found["out"] == []
     assert found["scroll"] <= width
@@ -92,23 +112,23 @@ def test_nothing_sticks_out_and_every_plot_has_a_size(page, tmp_path, width):
     assert found["fetched"] == []
 
 
-def test_the_page_of_a_study_stays_in_its_frame(tmp_path):
-    study, plots = study_page(findings(grid(failing=True)))
-    for width in (WIDE, NARROW):
-        found = measured(study, width, tmp_path)
-        assert found["out"] == []
-        assert found["scroll"] <= width
-        assert len(found["plots"]) == len(plots) >= 5
-        assert all(across > 300 and up > 60 for across, up in found["plots"])
-        assert found["links"]
-        assert found["fetched"] == []
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_the_page_of_a_study_stays_in_its_frame(study, light, width):
+    found = light[f"study {width}"]
+    assert found["width"] == width
+    assert found["out"] == []
+    assert found["scroll"] <= width
+    assert len(found["plots"]) == len(study[1]) >= 5
+    assert all(across > 300 and up > 60 for across, up in found["plots"])
+    assert found["links"]
+    assert found["fetched"] == []
 
 
-def test_light_and_dark_are_readable(page, tmp_path):
-    for scheme, dark in (("1", False), ("0", True)):
-        found = measured(page, WIDE, tmp_path, f"--blink-settings=preferredColorScheme={scheme}")
+def test_light_and_dark_are_readable(page, light, tmp_path):
+    dark = measured({"report": (page, WIDE)}, tmp_path, DARK)["report"]
+    for found, is_dark in ((light[f"report {WIDE}"], False), (dark, True)):
         ink, paper = (_luminance(found[name]) for name in ("ink", "paper"))
-        assert (paper < ink) == dark
+        assert (paper < ink) == is_dark
         assert (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) > 7  # WCAG 2.1, level AAA
 
 
@@ -143,7 +163,7 @@ def test_a_page_that_complains_or_sticks_out_is_noticed(tmp_path):
     """The measurements above can fail: a page with an error, one that is too wide."""
     wide = """<!DOCTYPE html><html><body style="background: #fff"><p style="width: 500px">wide</p>
     <img src="http://example.invalid/x.png"></body></html>"""
-    found = measured(wide, NARROW, tmp_path)
+    found = measured({"wide": (wide, NARROW)}, tmp_path)["wide"]
     assert found["out"] == ["P : wide"]
     assert found["scroll"] > NARROW
     assert found["fetched"] == ["http://example.invalid/x.png"]
