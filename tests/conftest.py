@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.testing
 from typer.testing import CliRunner
 
 from archsim.cli.app import app
@@ -32,6 +34,9 @@ COMMANDS = {
 
 # Threads of compiled kernels that wait would spin, at the cost of the tests beside them. Read when numba is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# A command line that is called in process is put together once; Typer would do it for each call.
+typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
 
 def pytest_collection_finish() -> None:
