@@ -19,7 +19,7 @@ from archsim.report.layout import count, heading, table
 from archsim.report.study.findings import findings
 from archsim.report.study.terminal import pareto_data, pareto_report
 from archsim.study import DesignPoint, Outcome, StudyConfig, load_study_file
-from archsim.study.checks import check_study
+from archsim.study.checks import check_data, check_study
 from archsim.study.keys import tasks_of
 from archsim.study.objectives import objectives_of
 from archsim.study.ranges import with_ranges
@@ -43,6 +43,7 @@ def search(
     config = _with_trials(load_study_file(file, settings), trials)
     search_of(config, where)
     check_study(config, where)
+    check_data(config)
     config = with_ranges(config, where)
     if dry_run:
         _preview(config, where, workers, as_json=as_json)

@@ -9,7 +9,7 @@ from pathlib import Path
 from archsim.cli.campaigning import Options, Shard, campaign, checked, conclude, keep
 from archsim.cli.previewing import preview
 from archsim.study import DesignPoint, StudyConfig, Task, design_points, load_study_file
-from archsim.study.checks import check_study
+from archsim.study.checks import check_data, check_study
 from archsim.study.keys import tasks_of
 from archsim.study.ranges import with_ranges
 
@@ -22,6 +22,7 @@ def sweep(file: Path, settings: tuple[str, ...], options: Options, *, dry_run: b
     workers = checked(options)
     config, where = load_study_file(file, settings), str(file)
     check_study(config, where)
+    check_data(config)
     config = with_ranges(config, where)
     shard = Shard.read(options.shard)
     if dry_run:

@@ -14,6 +14,7 @@ from typing import Any
 from archsim.errors import ArchsimError, ConfigError, DataError, nearest
 from archsim.hardware.arch import ArchConfig, load_arch
 from archsim.hardware.library import Library, load_library
+from archsim.pipeline.inputs import Inputs
 from archsim.study.axis import Axis
 from archsim.study.objectives import wrong_names
 from archsim.study.points import space_of
@@ -42,6 +43,13 @@ def check_study(config: StudyConfig, where: str) -> None:
     ]
     if problems:
         raise ConfigError(dict.fromkeys(problems))
+
+
+def check_data(config: StudyConfig) -> None:
+    """Raise `DataError` where answers are wanted, and there are no images of the study's own workload to answer."""
+    if config.quality:
+        inputs = Inputs()
+        inputs.images(inputs.source(config.file(config.workload)), 1, exact=False)
 
 
 def _problems(base: _Base, axis: Axis) -> Iterator[str]:

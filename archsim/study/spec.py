@@ -8,12 +8,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from archsim.config import Document, Model, load
+from archsim.config import Document, Model, override, read_yaml, validate
+from archsim.config.yaml_file import load_text
+from archsim.errors import ConfigError
 from archsim.study.axis import AxisValues
 
 Goal = Literal["min", "max"]
 SETTINGS = ("passes", "images", "seed", "chip", "schedule", "grain", "stopping", "baseline")
 FILES = ("arch", "workload")
+BY_PATH = ("axes", "overrides", "derive")  # sections whose keys are paths
 
 
 class Grid(Model):
@@ -119,7 +122,29 @@ class StudyConfig(Document):
 
 
 def load_study_file(path: Path | str, overrides: Iterable[str] = ()) -> StudyConfig:
-    """Read a study file, with `path.to.key=value` overrides; ConfigError holds every problem in it."""
-    config = load(StudyConfig, path, overrides)
+    """Read a study file, with `path.to.key=value` overrides; ConfigError holds every problem in it.
+
+    In `axes`, `overrides` and `derive`, whose keys are paths themselves, a key is all that follows:
+    `axes.crossbar.rows=[64, 128]`.
+    """
+    data = read_yaml(path)
+    for setting in overrides:
+        section, _, rest = setting.partition(".")
+        entries = data.get(section, {}) if section in BY_PATH else None
+        data = {**data, section: _entered(entries, rest)} if isinstance(entries, dict) else override(data, [setting])
+    config = validate(StudyConfig, data, str(path))
     config._folder = Path(path).parent
     return config
+
+
+def _entered(entries: dict[str, Any], setting: str) -> dict[str, Any]:
+    """Return entries with one set, or something inside one of them."""
+    path, equals, text = setting.partition("=")
+    path = path.strip()
+    if not equals or not path:
+        raise ConfigError(f"--set {setting}: expected path.to.key=value")
+    inside = [key for key in entries if path.startswith(f"{key}.") and isinstance(entries[key], dict)]
+    if inside and path not in entries:
+        key = max(inside, key=len)
+        return {**entries, key: override(entries[key], [setting.removeprefix(f"{key}.")])}
+    return {**entries, path: load_text(text, f"--set {setting}")}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from archsim.config import validate
-from archsim.errors import ArchsimError, ConfigError
-from archsim.study import StudyConfig
-from archsim.study.checks import check_study
+from archsim.errors import ArchsimError, ConfigError, DataError
+from archsim.study import StudyConfig, load_study_file
+from archsim.study.checks import check_data, check_study
 
 ROOT = Path(__file__).parents[2]
 HEAD = {
@@ -82,3 +83,39 @@ def test_a_trace_has_no_settings(tmp_path):
     check(workload=str(trace), axes={"passes": [1]})
     with pytest.raises(ArchsimError, match="a trace has no settings"):
         check(workload=str(trace), axes={"workload.dataset.split": ["train"]})
+
+
+def test_missing_images_are_said_before_anything_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("ARCHSIM_DATA", str(tmp_path))
+    config = validate(
+        StudyConfig, HEAD | {"workload": str(ROOT / "workloads" / "lenet5_mnist_spatial.yaml")}, "study.yaml"
+    )
+    with pytest.raises(DataError, match="mnist"):
+        check_data(config)
+    check_data(config.model_copy(update={"quality": False}))
+
+
+@pytest.mark.parametrize(
+    ("setting", "section", "key", "value"),
+    [
+        ("axes.crossbar.rows=[64]", "axes", "crossbar.rows", [64]),
+        ("axes.converter.bits=4..5", "axes", "converter.bits", "4..5"),
+        ("overrides.converter.lsb_cells=2", "overrides", "converter.lsb_cells", 2),
+        ("images=7", "images", None, 7),
+    ],
+)
+def test_keys_that_are_paths_are_set_whole(setting, section, key, value):
+    config = load_study_file(ROOT / "studies" / "digits.yaml", [setting])
+    found = getattr(config, section)
+    assert (found[key] if key else found) == value
+    assert len(config.axes) == 3
+
+
+def test_what_is_inside_an_axis_is_set_there(tmp_path):
+    study = tmp_path / "s.yaml"
+    study.write_text(json.dumps(HEAD | {"axes": {"crossbar.rows": {"from": 16, "to": 64, "points": 3}}}))
+    config = load_study_file(study, ["axes.crossbar.rows.points=2", "axes.clock=[1 GHz]"])
+    assert config.axes["crossbar.rows"].points == 2
+    assert config.axes["clock"] == ["1 GHz"]
+    with pytest.raises(ConfigError, match=r"expected path\.to\.key=value"):
+        load_study_file(study, ["axes.clock"])
