@@ -309,6 +309,6 @@ def test_describe_names_every_figure_once(spindrop):
     assert len(set(paths)) == len(paths)
     by_path = {r.path: r for r in rows}
     convert = by_path["converter.convert.latency"]
-    assert (convert.value, convert.unit, convert.grade) == (about(9.24672e-9), "s", "READ")
+    assert (convert.value, convert.unit, convert.grade) == (about(9.24672e-9), "s", "DERIVED")
     assert by_path["chip.area"].value == spindrop.area().value
     assert by_path["stt_mtj.parallel"].unit == "ohm"

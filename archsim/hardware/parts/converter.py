@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from archsim.config import Model
 from archsim.hardware.component import Component, Figure
-from archsim.hardware.figures import constant, spread_like
+from archsim.hardware.figures import constant
 from archsim.hardware.parts.array import ACQUISITION, Crossbar
 from archsim.hardware.parts.costs import ConvertCosts, SampleCosts
 from archsim.hardware.parts.site import Action, Site, build, refuse_outside
@@ -57,13 +57,12 @@ class Adc(Model):
             return quote
         slope = site.figure("models.adc.k3", "time")
         fixed = site.figure("models.adc.k4", "time")
-        value = (slope * crossbar.lines + fixed) * self.bits
-        return spread_like(value.value, site.figure("peripheral.adc_sar.latency_5b", "time"))
+        return site.number("models.adc.time_multiplier") * ((slope * crossbar.lines + fixed) * self.bits).value
 
     def component(self, site: Site, crossbar: Crossbar) -> Component:
         """Return one converter: E = (k5 B + k6 4^B) V^2, A = 10^(k1 B + k2) 2^B um^2, as ZigZag-IMC (READ).
 
-        Ranges and leakage per area are those that the library gives for five bits.
+        Multipliers carry the ranges; leakage per area is that of the library's five bits.
         """
         action = Action(lambda: self._energy(site), lambda: site.analog_latency(self.conversion(site, crossbar)))
         return build(
@@ -80,8 +79,8 @@ class Adc(Model):
 
     def _area(self, site: Site) -> Figure:
         exponent = site.number("models.adc.k1").value * self.bits + site.number("models.adc.k2").value
-        area = site.figure("models.adc.area_unit", "area").value * 10**exponent * 2**self.bits
-        return spread_like(area, site.figure("peripheral.adc_sar.area_5b", "area"))
+        area: float = site.figure("models.adc.area_unit", "area").value * 10**exponent * 2**self.bits
+        return site.number("models.adc.area_multiplier") * area
 
     def _leakage(self, site: Site) -> Figure:
         five_bits = site.figure("peripheral.adc_sar.area_5b", "area").value
