@@ -24,19 +24,21 @@ LIBRARY = "library."
 
 
 def sensitivities(found: Findings) -> Iterator[Plot]:
-    """Yield a plot for each objective of a study that was sampled for this."""
+    """Yield a plot for each objective of a study that was sampled for this, and that something moves."""
     for target in found.targets:
         told = found.sensitivities.get(target.name)
         if isinstance(told, Tornado):
-            yield _tornado(found, target, told)
+            yield from _tornado(found, target, told)
         elif isinstance(told, SobolIndices):
-            yield _sobol(target, told)
+            yield from _sobol(target, told)
 
 
-def _tornado(found: Findings, target: Column, told: Tornado) -> Plot:
+def _tornado(found: Findings, target: Column, told: Tornado) -> Iterator[Plot]:
     moving = [s for s in told.swings if s.reach(told.base) > 0 or s.error]
     shown = moving[:MOST]
-    figure, (axes,) = panels(1.1 + ROW * max(1, len(shown)))
+    if not shown:
+        return
+    figure, (axes,) = panels(1.1 + ROW * len(shown))
     for row, swing in enumerate(shown):
         _swing(axes, row, swing, told.base)
         beside(axes, row, *_ends(found.axis(swing.axis), swing))
@@ -51,7 +53,7 @@ def _tornado(found: Findings, target: Column, told: Tornado) -> Plot:
         f"What each axis does to {target.words} alone, with all others at the base; right: its first and last"
         f" value.{left}"
     )
-    return Plot(f"sensitivity_{target.name.replace('.', '_')}", f"What moves {target.words}", caption, figure, KIND)
+    yield Plot(f"sensitivity_{target.name.replace('.', '_')}", f"What moves {target.words}", caption, figure, KIND)
 
 
 def _swing(axes: Axes, row: int, swing: Swing, base: float) -> None:
@@ -67,8 +69,10 @@ def _ends(column: Column | None, swing: Swing) -> tuple[str, str]:
     return ends, f"{' and '.join(lost)} failed" if lost else ""
 
 
-def _sobol(target: Column, told: SobolIndices) -> Plot:
+def _sobol(target: Column, told: SobolIndices) -> Iterator[Plot]:
     shown = [i for i in told.indices if i.total >= LEAST][:MOST]
+    if not shown:
+        return
     figure, (axes,) = panels(1.1 + ROW * len(shown))
     for row, index in enumerate(shown):
         for value, up, look in _both(index):
@@ -87,7 +91,7 @@ def _sobol(target: Column, told: SobolIndices) -> Plot:
         f" Mean {typeset(target.say(told.mean))}, standard deviation {typeset(target.say(told.deviation))}."
         f"{_left(len(told.indices) - len(shown), 'explain less')}"
     )
-    return Plot(f"sensitivity_{target.name.replace('.', '_')}", f"What moves {target.words}", caption, figure, KIND)
+    yield Plot(f"sensitivity_{target.name.replace('.', '_')}", f"What moves {target.words}", caption, figure, KIND)
 
 
 def _both(index: Index) -> Iterator[tuple[Interval, float, tuple[str, str]]]:
