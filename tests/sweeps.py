@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,35 @@ def _session(pid: int) -> int:
         return os.getsid(pid)
     except OSError:
         return -1
+
+
+def done_in(folder: Path) -> int:
+    """Return how many outcomes a store holds by now; 0 if there is none."""
+    return _count(folder, "SELECT count(*) FROM outcomes")
+
+
+def functions_in(folder: Path) -> int:
+    return _count(folder, "SELECT count(*) FROM functions")
+
+
+def _count(folder: Path, query: str) -> int:
+    path = folder / "study.sqlite"
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as store:
+        try:
+            return store.execute(query).fetchone()[0]
+        except sqlite3.OperationalError:  # has no tables yet
+            return 0
+
+
+def workers_of(process) -> list[psutil.Process]:
+    """Return the processes that compute for a command."""
+    return [p for p in of_session(process.pid) if p.pid != process.pid and _works(p)]
+
+
+def _works(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False

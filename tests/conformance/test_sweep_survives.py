@@ -7,10 +7,9 @@ import os
 import random
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -22,13 +21,15 @@ from tests.sweeps import (
     AXES,
     NETWORK,
     assert_same,
+    done_in,
     frame,
+    functions_in,
     kill_all,
-    of_session,
     started,
     study,
     swept,
     until,
+    workers_of,
 )
 
 CLOCKS = [f"{mhz} MHz" for mhz in range(100, 900, 50)]
@@ -45,38 +46,6 @@ def undisturbed(tmp_path_factory):
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["evaluated"] == POINTS
     return file, folder / "all"
-
-
-def done_in(folder: Path) -> int:
-    """Return how many outcomes a store holds by now; 0 if there is none."""
-    return _count(folder, "SELECT count(*) FROM outcomes")
-
-
-def functions_in(folder: Path) -> int:
-    return _count(folder, "SELECT count(*) FROM functions")
-
-
-def _count(folder: Path, query: str) -> int:
-    path = folder / "study.sqlite"
-    if not path.exists():
-        return 0
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as store:
-        try:
-            return store.execute(query).fetchone()[0]
-        except sqlite3.OperationalError:  # has no tables yet
-            return 0
-
-
-def workers_of(process) -> list[psutil.Process]:
-    """Return the processes that compute for a command."""
-    return [p for p in of_session(process.pid) if p.pid != process.pid and _works(p)]
-
-
-def _works(process: psutil.Process) -> bool:
-    try:
-        return "spawn_main" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_killed_twice_and_run_again(undisturbed, tmp_path):
