@@ -23,6 +23,7 @@ from archsim.cli.following import duration, following
 from archsim.config import dump
 from archsim.errors import ClusterError, ConfigError, SimulationError
 from archsim.report.layout import count, heading, table
+from archsim.report.study.reasons import reasons
 from archsim.study import StudyConfig
 from archsim.study.campaign import Campaign
 from archsim.study.counts import Counts, Failure
@@ -198,18 +199,20 @@ def _summary(config: StudyConfig, ended: Ended) -> Iterator[RenderableType]:
     pace = f", {count(60 * ended.evaluated / ended.seconds)} a minute" if ended.evaluated and ended.seconds else ""
     rows = [("evaluated now", f"{count(ended.evaluated)} in {duration(ended.seconds)}{pace}")]
     if counts.functions:
-        rows.append(("functional passes", f"{count(counts.functions)} computed for {count(counts.done)} points"))
+        rows.append(
+            ("functional passes", f"{count(counts.functions)} computed for {count(counts.done - counts.failed)} points")
+        )
     if counts.failed:
         rows.append(("failed", f"{count(counts.failed)} points; --retry-failed runs them again"))
     rows.append(("results", f"{ended.folder}"))
     yield table(["", ""], rows)
-    if reasons := ended.reasons():
-        yield heading("Why points failed")
+    if found := reasons((failure.number, failure.error) for failure in ended.failures):
+        yield heading("Why points failed (numbers and names are those of the first)")
         yield table(["points", "first", "error"], [
-            [count(number), str(first), _short(error)] for error, number, first in reasons[:GROUPS]
+            [count(reason.count), str(reason.first), _short(reason.text)] for reason in found[:GROUPS]
         ], right=(0, 1))  # fmt: skip
-        if len(reasons) > GROUPS:
-            yield Text(f"  and {count(len(reasons) - GROUPS)} other errors; --json has all", style="dim")
+        if len(found) > GROUPS:
+            yield Text(f"  and {count(len(found) - GROUPS)} other reasons; --json has all", style="dim")
     yield heading("What next")
     page = ended.folder / PAGE
     seen = [str(page), "plots and tables"] if page.exists() else [f"archsim report {ended.folder}", "plots and tables"]

@@ -45,6 +45,11 @@ class StudyData:
     counts: Counts
     seconds: float
 
+    @property
+    def errors(self) -> list[tuple[int, str]]:
+        """Every point that failed, and why."""
+        return [*zip(self.failed.index.tolist(), self.failed["error"].tolist(), strict=True)]
+
     def command(self, number: int) -> str:
         """Return the shell command that runs a point alone; ConfigError if the files of the study are gone."""
         return self.commands([number])[number]

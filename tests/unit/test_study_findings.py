@@ -155,7 +155,7 @@ def test_reasons_that_differ_in_numbers_and_names_are_one():
         "/a/b/chip.yaml: 256 rows lose 12.5 % of it", "/a/c/chip.yaml: 512 rows lose 30 % of it",
         "layer 'conv1' is lost", "layer 'fc' is lost\nsecond line", "1e-9 s is short",
     ]  # fmt: skip
-    found = reasons(frame_of([{"error": e} for e in errors], [3, 5, 8, 9, 11]))
+    found = reasons(zip([3, 5, 8, 9, 11], errors, strict=True))
     assert [(r.text, r.count, r.first) for r in found] == [
         ("chip.yaml: 256 rows lose 12.5 % of it", 2, 3), ("layer 'conv1' is lost", 2, 8), ("1e-9 s is short", 1, 11),
     ]  # fmt: skip

@@ -132,7 +132,7 @@ def _shapes(found: Findings, figures: Sequence[Figure]) -> Iterator[Block]:
 
 
 def _failures(found: Findings, figures: Sequence[Figure]) -> Iterator[Section]:
-    grouped = reasons(found.data.failed)
+    grouped = reasons(found.data.errors)
     if not grouped:
         return
     rows: list[Row] = [[Cell(r.text), count(r.count), f"#{r.first}"] for r in grouped[:LISTED]]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 _PARTICULAR = re.compile(r"'[^']*'|(?<![\w.])[-+]?\d[\d.]*(?:e[-+]?\d+)?")
 _PLACE = re.compile(r"\S*/(?=[^/\s]+)")
@@ -22,10 +19,10 @@ class Reason:
     first: int
 
 
-def reasons(failed: DataFrame) -> list[Reason]:
-    """Group the points that failed by what is wrong; the commonest come first. `failed`: with a column `error`."""
+def reasons(errors: Iterable[tuple[int, str]]) -> list[Reason]:
+    """Group points that failed, each its number and its error, by what is wrong; the commonest come first."""
     found: dict[str, list[tuple[int, str]]] = {}
-    for point, error in zip(failed.index.tolist(), failed["error"], strict=True):
+    for point, error in errors:
         text = _PLACE.sub("", error.splitlines()[0] if error else "no reason given")
         found.setdefault(_PARTICULAR.sub("#", text), []).append((point, text))
     groups = [Reason(first[0][1], len(first), first[0][0]) for first in found.values()]

@@ -84,7 +84,7 @@ def pareto_data(found: Findings) -> dict[str, Any]:
 
 def _asked(found: Findings) -> Iterator[list[Cell]]:
     yield ["points", found.progress]
-    for reason in reasons(found.data.failed)[:REASONS]:
+    for reason in reasons(found.data.errors)[:REASONS]:
         yield ["", Text(f"{reason.count} x {reason.text}", "yellow")]
     if found.averaged:
         yield ["averaged", found.averaged]

@@ -19,7 +19,7 @@ MOST, LETTERS, LINES = 8, 52, 3
 
 def failures(found: Findings) -> Iterator[Plot]:
     """Show the commonest reasons; nothing where no point failed."""
-    grouped = reasons(found.data.failed)
+    grouped = reasons(found.data.errors)
     if not grouped:
         return
     shown = grouped[:MOST]
