@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
@@ -138,7 +137,14 @@ def checked(options: Options) -> int:
             raise ConfigError(f"--scheduler {options.scheduler}: expected tcp://host:port, local or slurm")
         if options.workers is not None:
             raise ConfigError("--workers, --scheduler: a scheduler at an address has the workers that it has")
-    return options.workers or len(os.sched_getaffinity(0))
+    return options.workers or _processors()
+
+
+def _processors() -> int:
+    """Return how many processors this process may use, where it is bound to some or a container lends it some."""
+    from dask.system import CPU_COUNT
+
+    return CPU_COUNT
 
 
 @contextmanager

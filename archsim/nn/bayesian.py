@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -90,9 +92,9 @@ class _Bayesian(Stochastic):
             return torch.zeros(())
         return gaussian_kl(self.mean, self.log_deviation, self.prior)
 
+    @abstractmethod
     def product(self, x: Tensor, weight: Tensor) -> Tensor:
         """Return the layer's linear map of x with given weights."""
-        raise NotImplementedError
 
     def _sampled(self, noise: Tensor) -> Tensor:
         assert self.mean is not None

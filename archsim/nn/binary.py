@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -62,7 +64,7 @@ def _standardise(latent: Tensor) -> Tensor:
     return (latent - mean) / (deviation + 1e-5)
 
 
-class _Binary(nn.Module):
+class _Binary(nn.Module, ABC):
     """Shared by the binary layers: a latent real `weight`, seen by the network as -1 or +1."""
 
     weight: nn.Parameter
@@ -82,9 +84,9 @@ class _Binary(nn.Module):
         """Apply the layer with its binary weights."""
         return self.product(x, self.binary_weight())
 
+    @abstractmethod
     def product(self, x: Tensor, weight: Tensor) -> Tensor:
         """Return the layer's linear map of x with given weights of the shape of `weight`."""
-        raise NotImplementedError
 
 
 class BinaryLinear(_Binary):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 Provider = Callable[[str, nn.Module | None, tuple[int, ...]], tuple[Tensor, ...]]
 
 
-class Stochastic(nn.Module):
+class Stochastic(nn.Module, ABC):
     """Base of the layers that draw random numbers once for each image and pass, in training and at inference.
 
     A method of one's own overrides `noise`, `perturb`, and `operation`, which returns the same as an
@@ -28,16 +29,16 @@ class Stochastic(nn.Module):
         """Whether the layer does anything; one that does not draws nothing and has no place in hardware."""
         return True
 
+    @abstractmethod
     def noise(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return fresh random numbers for an input (N, C, ...): tensors (N, count), in the order of the hardware.
 
         bool for bits (True with the nominal probability), float for standard Gaussians, int64 for indices.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def perturb(self, x: Tensor, *noise: Tensor) -> Tensor:
         """Return what the layer makes of its input under given random numbers; draws nothing."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Perturb with fresh noise."""

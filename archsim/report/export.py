@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from archsim.metrics.result import Result, finite
 LIBRARIES = ("numpy", "numba", "simpy", "pydantic", "pandas", "pyarrow")
 
 
-class _Output:
+class _Output(ABC):
     """What appears under its name when its `with` block ends well, and else not at all."""
 
     kind: ClassVar[str]
@@ -43,9 +44,9 @@ class _Output:
         finally:
             self._discard()
 
+    @abstractmethod
     def _discard(self) -> None:
         """Remove what is left under the temporary name."""
-        raise NotImplementedError
 
     def _unwritable(self, error: OSError) -> ConfigError:
         return ConfigError(f"output {self.kind} '{self.path}' cannot be written: {error.strerror or error}")

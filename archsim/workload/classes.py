@@ -20,7 +20,7 @@ def import_class(workload: Workload, reference: str, field: str, base: type[Base
 
     `field`, `kind`: where it stands and what `base` is called, for messages.
 
-    Raises `ConfigError` when the file cannot be found or imported, or has no such subclass of `base`.
+    Raises `ConfigError` when the file cannot be found or imported, or has no such subclass of `base` that is complete.
     """
     file = workload.source_file(reference, field)
     module_name, _, class_name = reference.partition(":")
@@ -29,13 +29,16 @@ def import_class(workload: Workload, reference: str, field: str, base: type[Base
     if class_name not in found:
         what = f"'{class_name}' is not a {kind}" if hasattr(module, class_name) else f"has no '{class_name}'"
         raise ConfigError(f"{workload.path}: {field}: {file.name}: {what}{nearest(class_name, found)}")
+    if left_out := sorted(getattr(found[class_name], "__abstractmethods__", ())):
+        raise ConfigError(f"{workload.path}: {field}: {file.name}: '{class_name}' lacks {', '.join(left_out)}")
     return found[class_name]
 
 
 def operations_of(workload: Workload) -> tuple[type[Stochastic], ...]:
     """Return the operations of one's own that a workload declares."""
+    base: type[Stochastic] = Stochastic  # type: ignore[type-abstract]  # what is returned is complete
     return tuple(
-        import_class(workload, o, "operations", Stochastic, "stochastic operation") for o in workload.config.operations
+        import_class(workload, o, "operations", base, "stochastic operation") for o in workload.config.operations
     )
 
 

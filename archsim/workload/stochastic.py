@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -13,20 +14,20 @@ from archsim.workload.op import Draw, FloatArray, Noise, Op
 
 
 @dataclass(frozen=True, eq=False)
-class Stochastic(Op):
+class Stochastic(Op, ABC):
     """Base of the digital units' operations with chance: random numbers drawn once a pass, applied to every value.
 
     A method of one's own is a subclass with a `kind` of its own, `draws` and `apply`: docs/new_method.md. Float arrays
     among its fields are its parameters, read from the parameter memory.
     """
 
+    @abstractmethod
     def apply(self, x: FloatArray, *noise: Noise) -> FloatArray:
         """Return the new values, float32, same shape.
 
         `x`: (samples, height, width, channels). `noise`: for each of `draws` an array (samples, 1, 1, count): bool for
         bits, float32 for Gaussians, int64 for indices.
         """
-        raise NotImplementedError
 
     def work(self, shape: tuple[int, ...]) -> Mapping[str, float]:
         """Return how often one evaluation uses each digital unit, as {"component.action": count}."""

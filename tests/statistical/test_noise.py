@@ -27,6 +27,9 @@ class Draws(Stochastic):
     def draws(self, _shape):
         return self.what
 
+    def apply(self, x, *_):
+        return x
+
 
 def node(*what, name="node"):
     return Node(name, Draws(what), ("input",), (40,))

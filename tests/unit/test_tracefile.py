@@ -114,6 +114,9 @@ class Mine(Stochastic):
     gain: np.ndarray
     p: float = 0.25
 
+    def apply(self, x, *_):
+        return x * self.gain
+
 
 def test_operations_of_ones_own_come_back_when_they_are_named(tmp_path):
     nodes = (

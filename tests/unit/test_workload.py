@@ -235,6 +235,14 @@ def test_network_that_cannot_be_built(tiny, override, message):
         build_model(load_workload(tiny.path, (override,)))
 
 
+def test_an_operation_that_is_not_complete(tiny):
+    (tiny.model_file().parent / "ops.py").write_text(
+        "from archsim.workload.ops import Stochastic\nclass Half(Stochastic):\n    kind = 'half'\n"
+    )
+    with pytest.raises(ConfigError, match="'Half' lacks apply"):
+        trace_of(load_workload(tiny.path, ("operations=['nets.ops:Half']",)))
+
+
 def test_network_file_that_fails(tiny):
     tiny.model_file().write_text("import no_such_module_anywhere")
     with pytest.raises(ConfigError, match="cannot be imported: ModuleNotFoundError"):
