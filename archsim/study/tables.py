@@ -22,6 +22,9 @@ from archsim.study.spec import StudyConfig
 if TYPE_CHECKING:
     import pandas as pd
 
+FUNCTION = "function"
+LETTERS = 12  # of a function's key: enough to tell millions apart
+
 
 @dataclass(frozen=True)
 class StudyData:
@@ -30,8 +33,9 @@ class StudyData:
     `file`: the study's own, which may be gone by now. `axes`: columns of what is varied or derived; a quantity is in
     SI, with its unit in the name. `labels`: by such a column, the path as written in the study. `figures`: columns of
     results, in SI (`archsim.study.task.Outcome`); NaN where a point has no such figure. `frame`: a row for each point
-    that was evaluated, by its number: axes, figures, texts. A text of the same name as an axis is left out. `failed`:
-    axes and `error` of the points that failed. `seconds`: that one core needed for all of it.
+    that was evaluated, by its number: axes, figures, texts. Points with the same text `function` share one functional
+    pass. A text of the same name as an axis is left out. `failed`: axes and `error` of the points that failed.
+    `seconds`: that one core needed for all of it.
     """
 
     config: StudyConfig
@@ -168,6 +172,8 @@ def _texts(outcomes: Sequence[Found], index: pd.Index[int]) -> pd.DataFrame:
     known: dict[str, dict[str, str]] = {text: json.loads(text) for text in dict.fromkeys(o.texts for o in outcomes)}
     names = dict.fromkeys(name for texts in known.values() for name in texts)
     columns = {name: [known[o.texts].get(name, "") for o in outcomes] for name in names}
+    if any(o.function for o in outcomes):
+        columns[FUNCTION] = [o.function[:LETTERS] for o in outcomes]
     return pd.DataFrame(columns, index=index, dtype="str")
 
 

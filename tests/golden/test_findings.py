@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from archsim.pipeline import deploy
 from archsim.study import design_points, load_study_file
 from archsim.study.evaluator import Evaluator
 from archsim.study.keys import tasks_of
@@ -126,6 +127,57 @@ def test_the_page_says_what_imperfections_do():
             point = means.loc[names[row[0]], method]
             assert says(accuracy, point.accuracy * 100), (row[0], method)
             assert says(nll, point.nll), (row[0], method)
+
+
+def moved(frame: pd.DataFrame, column: str, figure: str) -> tuple[float, float]:
+    """Return the lowest and highest change in % that an axis makes, all others at the base, which is point 0."""
+    ends = 100 * (frame.loc[frame[column] != frame[column][0], figure] / frame[figure][0] - 1)
+    return min(0.0, ends.min()), max(0.0, ends.max())
+
+
+def test_the_page_says_what_ranges_move():
+    frame = kept("component_ranges")
+    for entry, _, *cells in table("Which ranges"):
+        (column,) = (c for c in frame if c == f"library.{entry}" or c.startswith(f"library.{entry}_"))
+        for cell, figure in zip(cells, FIGURES[:3], strict=True):
+            low, high = moved(frame, column, figure)
+            if not cell:
+                assert high - low < 0.5, (entry, figure)
+                continue
+            ends = cell.removesuffix(" %").split(" to ")
+            assert [float(end) for end in ends] == [round(low), round(high)], (entry, figure)
+
+
+def test_the_page_says_how_little_cells_and_random_bits_move():
+    frame = kept("component_ranges")
+    columns = [c for c in frame if c.startswith(("library.devices.", "library.rng."))]
+    assert len(columns) > 8
+    for figure, most in (("energy_j_per_image", 0.4), ("latency_s_per_image", 0.001), ("area_m2", 6.0)):
+        assert max(max(map(abs, moved(frame, c, figure))) for c in columns) < most, figure
+
+
+def test_the_page_says_what_sobol_indices_say():
+    rows = pd.read_csv(ROOT / "docs" / "findings" / "component_sobol.csv").set_index(["figure", "axis"])
+    page = " ".join(PAGE.split())
+    for figure, axis, says_it in (
+        ("energy_j_per_image", "models.adc.time_multiplier", "converters' time ({})"),
+        ("energy_j_per_image", "models.adc.energy_multiplier", "and energy ({})"),
+        ("area_m2", "models.adc.area_multiplier", "the area's the converters' ({})"),
+        ("area_m2", "interconnect.router_area", "and the routers' ({})"),
+    ):
+        row = rows.loc[(figure, f"library.{axis}")]
+        assert says_it.format(f"{row.total:.2f} [{row.total_low:.2f}, {row.total_high:.2f}]") in page, axis
+    assert rows.loc["latency_s_per_image"].total.nlargest(2).iloc[1] < 0.001
+
+
+@pytest.mark.parametrize(("temperature", "rate"), [("350 K", 0.39), ("250 K", 0.009)])
+def test_the_page_says_how_often_modules_drop_that_are_not_trimmed_anew(temperature, rate):
+    chip = [f"temperature={temperature}", "imperfections.random_bits.temperature_drift=true"]
+    network = ROOT / "workloads" / "lenet5_mnist_spatial.yaml"
+    sampled = deploy(ROOT / "arch_configs" / "neuspin_sot.yaml", network, overrides=chip).on_chip()
+    actual = {float(p) for chances in sampled.chances.values() for chance in chances for p in chance.p}
+    assert len(actual) == 1
+    assert actual.pop() == pytest.approx(rate, abs=0.0015)
 
 
 def test_the_page_says_what_methods_give():

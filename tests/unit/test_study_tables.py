@@ -99,8 +99,9 @@ def test_the_frame_of_a_study(folder):
     assert data.axes == ("crossbar.rows", "clock_hz")
     assert dict(data.labels) == {"crossbar.rows": "crossbar.rows", "clock_hz": "clock"}
     assert data.figures == ("energy_j_per_image", "nll", "events", "latency_s_per_image", "area_m2")
-    assert [*data.frame.columns] == [*data.axes, *data.figures, "arch", "bottleneck"]
+    assert [*data.frame.columns] == [*data.axes, *data.figures, "arch", "bottleneck", "function"]
     assert [*data.frame.index] == [0, 1, 2, 3, 5, 6]
+    assert data.frame["function"].tolist() == ["f0", "f1", "f2", "f0", "f2", "f0"]
     assert data.frame.index.name == data.failed.index.name == "point"
     assert data.frame.loc[5, "crossbar.rows"] == 256
     assert data.frame.loc[5, "clock_hz"] == 1e9
