@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 
 from archsim.study.points import DesignPoint
 from archsim.study.store import Store
@@ -50,3 +51,10 @@ def answers(seed=0):
 
 def opened(folder, name="study", *, study=STUDY, resume=False):
     return Store.open(folder, name=name, study=study, file="/studies/made_up.yaml", resume=resume)
+
+
+def same(a, b):
+    """Equal to the last bit, NaN and the sign of zero included."""
+    bits = [{name: struct.pack("<d", value) for name, value in o.figures.items()} for o in (a, b)]
+    rest = [(o.key, dict(o.texts), o.function, o.error, o.trace, o.seconds, [*o.figures]) for o in (a, b)]
+    return bits[0] == bits[1] and rest[0] == rest[1]
