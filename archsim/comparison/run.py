@@ -45,12 +45,12 @@ def compare(
     """Return what a network takes on a chip and on other platforms, and how good its answers are.
 
     `arch`, `workload`, `passes`, `images`, `seed`, `chip_sample`, `schedule`, `grain`, `overrides`, `function`: as in
-    `evaluate`. `baselines`: such as "measured:cpu", "measured:cuda:1", "modelled:jetson_agx_orin" (all its power modes are tried), or one of them,
-    "modelled:jetson_agx_orin@15W", "record:NAME", "published"; the file of a device or record may stand for its name.
-    `batches`: images of a call; the first is what is compared, 1 by default, as images come one by one at the edge.
-    `rate`: images that come in a second, for energy with idle power. `allow`: comparisons that are refused otherwise,
-    across boundaries of energy ("boundary") and of different networks ("network"). `uncertainty`: also judge the chip
-    on unknown images.
+    `evaluate`. `baselines`: such as "measured:cpu", "measured:cuda:1", "modelled:jetson_agx_orin" (all its power
+    modes are tried), or one of them, "modelled:jetson_agx_orin@15W", "record:NAME", "published"; the file of a device
+    or record may stand for its name. `batches`: images of a call; the first is what is compared, 1 by default, as
+    images come one by one at the edge. `rate`: images that come in a second, for energy with idle power. `allow`:
+    comparisons that are refused otherwise, across boundaries of energy ("boundary") and of different networks
+    ("network"). `uncertainty`: also judge the chip on unknown images.
 
     A measurement that ends midway leaves its points, and a sentence in `lost`. Raises an `ArchsimError` for whatever
     does not fit together; all baselines are checked before anything runs.

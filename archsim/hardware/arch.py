@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from archsim.config import Document, Frequency, Model, Temperature, Voltage, origin, override, read_yaml, validate
+from archsim.config import Document, Frequency, Model, Temperature, Voltage, dump, origin, override, read_yaml, validate
 from archsim.hardware.imperfections import Imperfections
 from archsim.hardware.parts.array import ColumnMux, Crossbar, Decoder, ParityTree, RowDriver
 from archsim.hardware.parts.buffer import Buffer, OffChipMemory
@@ -144,6 +144,11 @@ class ArchFile:
     path: Path
     data: Mapping[str, Any]
     folder: Path
+
+    @staticmethod
+    def of(arch: ArchConfig) -> ArchFile:
+        """Return an architecture as the file that would be read as it; its name stands for the file's in messages."""
+        return ArchFile(Path(arch.name), dump(arch), arch._folder)
 
     def arch(self, overrides: Iterable[str] = ()) -> ArchConfig:
         """Return the architecture with `path.to.key=value` overrides applied; ConfigError holds every problem."""

@@ -45,7 +45,7 @@ def evaluate(
 ) -> Result:
     """Return what a network costs on a chip, and how good its answers and its uncertainty are there.
 
-    `arch`: a chip, an architecture, or its YAML file (to which `overrides` apply, "path.to.key=value"). `workload`: a
+    `arch`: a chip, an architecture, or its YAML file; `overrides`: "path.to.key=value" apply to it. `workload`: a
     workload or its YAML file, a trace or a trace file. `passes`, `images`: default to the workload's. `seed`: of
     everything random. `chip_sample`: which of the chips that the seed makes, where the architecture has imperfections.
     `schedule`, `grain`: default to the architecture's. `function` = False skips the functional pass: costs alone, from

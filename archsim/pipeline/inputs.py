@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from archsim.hardware.arch import ArchConfig, ArchFile, read_arch
 from archsim.hardware.chip import Chip, build_chip
 from archsim.hardware.library import Library, load_library
 from archsim.mapping.stages import StageGraph, build_stages
+from archsim.pipeline.recent import Recent
 from archsim.workload.cache import trace_of
 from archsim.workload.data import ImageSet, load_dataset
 from archsim.workload.spec import DatasetChoice, Workload, WorkloadConfig, load_workload
@@ -25,6 +27,7 @@ DEFAULT_IMAGES = 100
 OF_WORKLOAD = "workload."
 OF_LIBRARY = "library."
 MOST_SETS = 4  # of images that are kept; one may take a hundred megabytes
+MOST_NETWORKS = 16  # that are kept; one of millions of weights takes some megabytes
 
 ChipLike: TypeAlias = ArchConfig | Chip | Path | str
 NetworkLike: TypeAlias = Workload | Trace | Path | str
@@ -71,20 +74,30 @@ class Inputs:
 
     _archs: dict[str, ArchFile] = field(default_factory=dict)
     _libraries: dict[Path, Library] = field(default_factory=dict)
-    _sources: dict[tuple[str, tuple[str, ...]], Workload | Trace] = field(default_factory=dict)
-    _traces: dict[int, tuple[Workload, Trace]] = field(default_factory=dict)
-    _graphs: dict[int, tuple[Trace, StageGraph]] = field(default_factory=dict)
-    _images: dict[tuple[Any, ...], ImageSet] = field(default_factory=dict)
+    _sources: Recent[tuple[str, tuple[str, ...]], Workload | Trace] = field(
+        default_factory=partial(Recent, MOST_NETWORKS)
+    )
+    _traces: Recent[int, tuple[Workload, Trace]] = field(default_factory=partial(Recent, MOST_NETWORKS))
+    _graphs: Recent[int, tuple[Trace, StageGraph]] = field(default_factory=partial(Recent, MOST_NETWORKS))
+    _images: Recent[tuple[Any, ...], ImageSet] = field(default_factory=partial(Recent, MOST_SETS))
 
     def chip(self, arch: ChipLike, overrides: Overrides = NONE) -> Chip:
-        """Return the chip of an architecture or of its file, to which overrides apply."""
+        """Return the chip of an architecture or of its file, with overrides; a chip that has none is itself."""
         if isinstance(arch, Chip):
-            return arch
-        config = arch if isinstance(arch, ArchConfig) else self.arch_file(arch).arch(overrides.arch)
-        library = self.library(config.library_path)
-        if overrides.library and not isinstance(arch, ArchConfig):
-            library = library.with_values(overrides.entries())
-        return build_chip(config, library)
+            if not (overrides.arch or overrides.library):
+                return arch
+            config = self._arch(arch.arch, overrides)
+            same = config.library_path == arch.arch.library_path
+            library = arch.library if same else self.library(config.library_path)
+        else:
+            config = self._arch(arch, overrides)
+            library = self.library(config.library_path)
+        return build_chip(config, library.with_values(overrides.entries()) if overrides.library else library)
+
+    def _arch(self, arch: ArchConfig | Path | str, overrides: Overrides) -> ArchConfig:
+        if not isinstance(arch, ArchConfig):
+            return self.arch_file(arch).arch(overrides.arch)
+        return ArchFile.of(arch).arch(overrides.arch) if overrides.arch else arch
 
     def arch_file(self, path: Path | str) -> ArchFile:
         """Return an architecture file."""
@@ -104,26 +117,22 @@ class Inputs:
         settings = overrides.workload
         if isinstance(workload, Workload | Trace):
             return changed(workload, settings)
-        key = (str(workload), settings)
-        if key not in self._sources:
-            is_yaml = Path(workload).suffix in (".yaml", ".yml")
-            found = load_workload(workload, settings) if is_yaml else changed(load_trace(workload), settings)
-            self._sources[key] = found
-        return self._sources[key]
+        is_yaml = Path(workload).suffix in (".yaml", ".yml")
+        return self._sources.get(
+            (str(workload), settings),
+            lambda: load_workload(workload, settings) if is_yaml else changed(load_trace(workload), settings),
+        )
 
     def trace(self, source: Workload | Trace) -> Trace:
         """Return the network as data."""
         if isinstance(source, Trace):
             return source
-        if id(source) not in self._traces:
-            self._traces[id(source)] = (source, trace_of(source))  # the source is held, so that its id stays its own
-        return self._traces[id(source)][1]
+        # the source is held, so that its id stays its own
+        return self._traces.get(id(source), lambda: (source, trace_of(source)))[1]
 
     def graph(self, trace: Trace) -> StageGraph:
         """Return a network as stages."""
-        if id(trace) not in self._graphs:
-            self._graphs[id(trace)] = (trace, build_stages(trace))
-        return self._graphs[id(trace)][1]
+        return self._graphs.get(id(trace), lambda: (trace, build_stages(trace)))[1]
 
     def images(self, source: Workload | Trace, count: int, *, exact: bool, split: str | None = None) -> ImageSet:
         """Return labelled images: the workload's, or those that a trace says it was made for.
@@ -131,14 +140,11 @@ class Inputs:
         `exact`: so many were asked for, and fewer will not do. `split`: instead of the one that they name.
         """
         choice = dataset_of(source)
-        centred = choice.preprocessing == "centred"
-        key = (choice.name, split or choice.split, count, centred, exact)
-        if key not in self._images:
-            found = load_dataset(choice.name, split or choice.split, count=count, centred=centred, exact=exact)
-            if len(self._images) >= MOST_SETS:
-                self._images.pop(next(iter(self._images)))
-            self._images[key] = found
-        return self._images[key]
+        name, part, centred = choice.name, split or choice.split, choice.preprocessing == "centred"
+        return self._images.get(
+            (name, part, count, centred, exact),
+            lambda: load_dataset(name, part, count=count, centred=centred, exact=exact),
+        )
 
 
 def changed(source: Workload | Trace, settings: tuple[str, ...]) -> Workload | Trace:

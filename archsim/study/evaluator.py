@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from typing import Generic, TypeVar
 
 from archsim.baselines import Platform
 from archsim.comparison import Task as Wanted
@@ -22,6 +19,7 @@ from archsim.metrics.costs import costs_of
 from archsim.pipeline import Deployment, SampledChip, activities, deploy
 from archsim.pipeline.identity import identity
 from archsim.pipeline.inputs import Inputs
+from archsim.pipeline.recent import Recent
 from archsim.study.figures import Figures, cost_figures, gains, stopped_figures
 from archsim.study.judged import check_rule, judged
 from archsim.study.keys import Keys, images_hash, sources_hash
@@ -31,8 +29,6 @@ from archsim.uncertainty.sets import NONE, choose_sets
 from archsim.workload.data import ImageSet
 from archsim.workload.trace import Trace
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 DEPLOYED, RUNS, SETS, HASHES, PLATFORMS = 8, 6, 6, 32, 32  # how many of each are kept
 OF_GROUPS = "group_reads"  # count of a layer that depends on how rows are grouped, which answers need not
 
@@ -197,24 +193,6 @@ class _Point:
     def identity(self) -> str:
         """A hash of what the answers depend on, apart from the images."""
         return content_hash(identity(self.chip, self.trace_hash))
-
-
-class Recent(Generic[K, V]):
-    """Keeps what was asked for last, so many of it."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._kept: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K, make: Callable[[], V]) -> V:
-        """Return what belongs to a key, made now where it is not there."""
-        if key not in self._kept:
-            made = make()
-            while len(self._kept) >= self.most:
-                self._kept.popitem(last=False)
-            self._kept[key] = made
-        self._kept.move_to_end(key)
-        return self._kept[key]
 
 
 def _failed(task: Task, error: str, trace: str, start: float) -> Outcome:

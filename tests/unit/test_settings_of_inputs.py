@@ -9,9 +9,11 @@ from typer.testing import CliRunner
 
 from archsim.cli.app import app
 from archsim.errors import ConfigError
+from archsim.hardware.arch import load_arch
+from archsim.hardware.chip import build_chip
 from archsim.hardware.library import load_library
 from archsim.pipeline import deploy, evaluate
-from archsim.pipeline.inputs import Inputs, Overrides
+from archsim.pipeline.inputs import MOST_NETWORKS, Inputs, Overrides
 from archsim.workload.tracefile import save_trace
 
 ROOT = Path(__file__).parents[2]
@@ -180,3 +182,32 @@ def test_the_help_tells_of_both(name):
     text = " ".join(command(name, "--help").stdout.split())
     assert "workload.A.B=C" in text
     assert "library.A.B=C" in text
+
+
+def test_overrides_apply_to_chips_and_architectures_as_to_their_files():
+    settings = ["clock=400 MHz", "library.peripheral.sense_amp.energy=3 fJ"]
+    arch = load_arch(CHIP)
+    of_file, of_arch, of_chip = (deploy(a, LOAD, overrides=settings).chip for a in (CHIP, arch, build_chip(arch)))
+    assert of_file.arch == of_arch.arch == of_chip.arch
+    assert of_file.arch.clock == 400e6
+    assert {c.library.entries["peripheral.sense_amp.energy"].value for c in (of_file, of_arch, of_chip)} == {"3 fJ"}
+    assert of_file.area() == of_arch.area() == of_chip.area()
+
+
+def test_a_chip_keeps_the_library_that_it_was_built_with():
+    chip = deploy(CHIP, LOAD, overrides=["library.peripheral.sense_amp.energy=3 fJ"]).chip
+    again = deploy(chip, LOAD, overrides=["clock=400 MHz"]).chip
+    assert again.library.entries["peripheral.sense_amp.energy"].value == "3 fJ"
+    assert deploy(chip, LOAD).chip is chip
+
+
+def test_what_is_wrong_with_an_override_of_a_chip_is_said_with_its_name():
+    with pytest.raises(ConfigError, match=r"clocks: unknown key; did you mean 'clock'"):
+        deploy(load_arch(CHIP), LOAD, overrides=["clocks=1 GHz"])
+
+
+def test_networks_are_kept_a_few_at_a_time():
+    inputs = Inputs()
+    for images in range(1, 40):
+        inputs.graph(inputs.trace(inputs.source(LOAD, Overrides.of([f"workload.images={images}"]))))
+    assert len(inputs._sources) == len(inputs._traces) == len(inputs._graphs) == MOST_NETWORKS
