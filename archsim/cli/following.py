@@ -29,7 +29,9 @@ def following() -> Iterator[Follow]:
         return
     with Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
         task, pace = bar.add_task("", total=None), Pace()
-        yield lambda now: bar.update(task, completed=now.done, total=now.points, description=pace.line(now))
+        yield lambda now: bar.update(
+            task, completed=now.counts.done, total=now.counts.points, description=pace.line(now)
+        )
 
 
 class _Lines:
@@ -51,19 +53,19 @@ class Pace:
 
     def line(self, now: Standing, at: float | None = None) -> str:
         """Return what is said of a standing at a time, in seconds: by default, now."""
-        at = time.monotonic() if at is None else at
-        self._seen.append((at, now.done))
+        at, counts = time.monotonic() if at is None else at, now.counts
+        self._seen.append((at, counts.done))
         while at - self._seen[0][0] > WINDOW_S:
             self._seen.popleft()
-        parts = [f"{count(now.done)} of {count(now.points)} points"]
+        parts = [f"{count(counts.done)} of {count(counts.points)} points"]
         start, done = self._seen[0]
-        if now.done > done:
-            pace = (now.done - done) / (at - start)
-            parts += [f"{count(60 * pace)} a minute", f"{duration(now.left / pace)} left"]
-        if now.failed:
-            parts.append(f"{count(now.failed)} failed")
-        if now.shared:
-            parts.append(f"{count(now.shared)} with answers of others")
+        if counts.done > done:
+            pace = (counts.done - done) / (at - start)
+            parts += [f"{count(60 * pace)} a minute", f"{duration(counts.left / pace)} left"]
+        if counts.failed:
+            parts.append(f"{count(counts.failed)} failed")
+        if counts.shared:
+            parts.append(f"{count(counts.shared)} with answers of others")
         if not now.workers:
             parts.append("no worker yet")
         return ", ".join(parts)

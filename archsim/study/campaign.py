@@ -75,11 +75,5 @@ class Campaign:
 
     def _tell(self) -> None:
         start = time.monotonic()
-        counts = self._store.counts()
-        self._progress(
-            Standing(
-                counts.points, counts.done, counts.failed, counts.running, counts.functions, counts.shared,
-                self._pool.workers,
-            )
-        )  # fmt: skip
+        self._progress(Standing(self._store.counts(), self._pool.workers))
         self._next_tale = time.monotonic() + (time.monotonic() - start) / COUNTING

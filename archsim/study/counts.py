@@ -24,6 +24,11 @@ class Counts:
     functions: int
     shared: int
 
+    @property
+    def left(self) -> int:
+        """Points without an outcome."""
+        return self.points - self.done
+
 
 @dataclass(frozen=True)
 class Failure:

@@ -6,26 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from archsim.study.counts import Counts
+
 
 @dataclass(frozen=True)
 class Standing:
-    """Points of a study by now: of how many, `done` with `failed` among them, and `running` in any process.
+    """How far a study is by now. `workers`: that compute for this process."""
 
-    `functions`: functional passes computed; `shared`: points that use them. `workers`: that compute for this process.
-    """
-
-    points: int
-    done: int
-    failed: int
-    running: int
-    functions: int
-    shared: int
+    counts: Counts
     workers: int
-
-    @property
-    def left(self) -> int:
-        """Points without an outcome."""
-        return self.points - self.done
 
 
 Progress: TypeAlias = Callable[[Standing], None]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 from pathlib import Path
 
 import pytest
 
+from tests.data import needs_mnist
 from tests.sweeps import ROOT, assert_same, done_in, kill_all, started, swept, until, workers_of
 
 KILLS = 3
@@ -20,10 +20,7 @@ FEWER = {
     "imperfect_chips": ("images=10", "axes.chip=[0]"),
     "method_chip": ("images=10",),
 }
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif("ARCHSIM_DATA" not in os.environ, reason="needs MNIST"),
-]
+pytestmark = [pytest.mark.slow, needs_mnist]
 
 
 @pytest.fixture(scope="module", params=FEWER)

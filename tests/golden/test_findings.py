@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +12,7 @@ from archsim.study import design_points, load_study_file
 from archsim.study.evaluator import Evaluator
 from archsim.study.keys import tasks_of
 from archsim.study.ranges import with_ranges
+from tests.data import needs_mnist
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "findings.md").read_text()
@@ -50,7 +50,7 @@ def test_points_of_costs_come_out_again(name, numbers):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("ARCHSIM_DATA" not in os.environ, reason="needs MNIST")
+@needs_mnist
 @pytest.mark.parametrize(("name", "numbers"), WITH_IMAGES.items())
 def test_points_with_images_come_out_again(name, numbers):
     again(name, numbers)

@@ -12,6 +12,7 @@ import pytest
 from archsim.errors import ClusterError, MappingError
 from archsim.study import Answers, DesignPoint, Outcome, Task, flow, work
 from archsim.study.campaign import Campaign
+from archsim.study.counts import Counts
 from archsim.study.flow import LIVES
 from archsim.study.pace import MOST, Pace
 from archsim.study.pools import WorkerLostError, open_pool
@@ -144,8 +145,8 @@ def test_the_progress_ends_at_the_end(tmp_path, evaluator):
     evaluator.functions, seen = 2, []
     with opened(tmp_path / "s", 10, quality=True) as store:
         run(store, 10, quality=True, progress=seen.append)
-    assert (seen[-1].points, seen[-1].done, seen[-1].failed, seen[-1].left) == (10, 10, 0, 0)
-    assert (seen[-1].functions, seen[-1].shared, seen[-1].running) == (2, 8, 0)
+    assert seen[-1].counts == Counts(points=10, done=10, failed=0, running=0, functions=2, shared=8)
+    assert seen[-1].counts.left == 0
 
 
 def test_tasks_are_taken_as_they_are_needed(tmp_path, evaluator, monkeypatch):
@@ -261,14 +262,14 @@ def test_points_that_another_process_has_claimed_are_left_to_it(tmp_path, evalua
 
         def progress(now):
             told.append(now)
-            if now.done == 17:
+            if now.counts.done == 17:
                 other.commit([Outcome(3, "key3", {"cost": 1e9, "nll": 0.0})])
                 other.release()
 
         run(store, 20, progress=progress)
         assert figures(store, 20)[3]["cost"] == 1e9
     assert sorted(evaluator.evaluated) == [n for n in range(20) if n != 3]
-    assert any(now.running == 3 for now in told)
+    assert any(now.counts.running == 3 for now in told)
 
 
 def test_functions_that_another_process_computes_are_waited_for(tmp_path, evaluator, monkeypatch):
@@ -278,7 +279,7 @@ def test_functions_that_another_process_computes_are_waited_for(tmp_path, evalua
         assert other.claim_function("f1") is True
 
         def progress(now):
-            if now.done == 10:
+            if now.counts.done == 10:
                 other.put_function("f1", Answers(7, {"nll": 99.0}, {}))
 
         run(store, 20, quality=True, progress=progress)

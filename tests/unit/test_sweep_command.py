@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import archsim
 from archsim.cli.app import app
 from archsim.cli.following import Pace, duration
+from archsim.study.counts import Counts
 from archsim.study.progress import Standing
 from tests.sweeps import AXES, CHIP, NETWORK, assert_same, frame, study
 
@@ -199,7 +200,7 @@ def test_the_pace_is_that_of_the_last_minute():
     pace = Pace()
 
     def standing(done, failed=0, shared=0, workers=1):
-        return Standing(1000, done, failed, 0, 0, shared, workers)
+        return Standing(Counts(1000, done, failed, 0, 0, shared), workers)
 
     assert pace.line(standing(100), at=0.0) == "100 of 1 000 points"
     assert pace.line(standing(160), at=60.0) == "160 of 1 000 points, 60 a minute, 14 min left"
